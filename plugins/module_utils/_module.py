@@ -1,0 +1,231 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import Context, State, next_action
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs import (
+    ats_firmware,
+    ats_info,
+    ats_interlock_info,
+    ats_wait,
+    firmware_package_info,
+    nmc_info,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    FACTORY_WORDS,
+    OptionError,
+    Spec,
+    check_options,
+    is_hideable,
+    secret_options,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url, redact_url
+
+# A table, so that AnsiballZ finds by the imports what belongs into a module's archive.
+RUNS: dict[str, ModuleType] = {
+    "ats_firmware": ats_firmware,
+    "ats_info": ats_info,
+    "ats_interlock_info": ats_interlock_info,
+    "ats_wait": ats_wait,
+    "firmware_package_info": firmware_package_info,
+    "nmc_info": nmc_info,
+}
+KINDS = frozenset(
+    "refused not_an_ats not_a_ups timeout auth busy transfer identity package locked state unsupported internal".split()
+)
+# Ansible's own words for the two cases, so that both paths read alike.
+HIDDEN = "********"
+HIDDEN_PARAMETER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+# True whatever was sent before: for errors that come without a state.
+STAY = "Leave every plug and every load as it is, do not power-cycle the unit, and run again."
+_MAX_TRACEBACK = 20_000
+_UNBOUNDED = 1_000_000
+
+
+class NullProgress:
+    """A module's stderr is not shown live; only the action plugin can."""
+
+    def say(self, text: str, key: str | None = None) -> None:
+        pass
+
+
+def run_named(name: str, params: Mapping[str, Any], check_mode: bool, progress: Any) -> dict[str, Any]:
+    """Does the work and returns the whole result in plain JSON types, without a secret. Never raises an Exception."""
+    spec: Spec = RUNS[name].ARGUMENT_SPEC
+    try:
+        check_options(params)
+        result: dict[str, Any] = RUNS[name].run(dict(params), check_mode, progress)
+    except OptionError as exc:
+        result = failure(spec, params, "unsupported", exc.message, State.NOTHING_SENT_UNSURE)
+    except ConfirmationError as exc:
+        result = failure(spec, params, "refused", f"{exc}.")
+    except (PackageError, TransportError) as exc:
+        result = failure(spec, params, exc.kind, exc.message)
+    except Stop as exc:
+        result = failure(spec, params, exc.kind, exc.message, exc.state, exc.details)
+        if exc.verdict is not None:
+            result["interlock"] = exc.verdict
+    except Interrupted as exc:
+        result = failure(spec, params, "state", f"The run was ended: {exc}.")
+    except Exception as exc:
+        first = (str(exc).splitlines() or [""])[0][:300]
+        result = failure(spec, params, "internal", f"Unexpected {type(exc).__name__}: {first}")
+        result["exception"] = traceback.format_exc()[-_MAX_TRACEBACK:]
+    result.setdefault("changed", False)
+    return sanitized(result, secrets_of(spec, params))
+
+
+def failure(
+    spec: Spec,
+    params: Mapping[str, Any],
+    kind: str,
+    message: str,
+    state: State | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Modules that can move a unit also say what the person must do now: every end has its instruction."""
+    kind = kind if kind in KINDS else "internal"
+    details = details or {}
+    result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
+    if "method" in spec:
+        result["state"] = state
+        result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
+    return result
+
+
+def _context(params: Mapping[str, Any], details: Mapping[str, Any]) -> Context:
+    # The options may be what is wrong: nothing in them is taken for granted.
+    methods = {method.value: method for method in Method}
+    primary = {source.name: source for source in Source}.get(str(params.get("primary_source")))
+    differences = tuple(str(item) for item in details.get("differences") or ())
+    return Context(
+        methods.get(str(params.get("method")), Method.SINGLE_SOURCE),
+        primary,
+        str(details.get("holder", "")),
+        differences,
+    )
+
+
+def secrets_of(spec: Spec, params: Mapping[str, Any]) -> list[str]:
+    """What must not be in a result, longest first: one secret may hold another."""
+    found = {str(params[name]) for name in secret_options(spec) if params.get(name)}
+    src = params.get("src")
+    if isinstance(src, str) and is_url(src):
+        try:
+            parts = urlsplit(src)
+            found.update((parts.password or "", unquote(parts.password or ""), parts.query))
+        except ValueError:
+            pass
+    return sorted(filter(is_hideable, found), key=len, reverse=True)
+
+
+def sanitized(result: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
+    """Hides before it cuts: half a secret at the end of a long text would no longer be found."""
+    plain = _hide(to_result(result, _UNBOUNDED), tuple(secrets))
+    text = plain.pop("exception", None)
+    bounded: dict[str, Any] = to_result(plain)
+    if text is not None:
+        bounded["exception"] = text
+    return bounded
+
+
+def _hide(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            if secret in value:
+                value = value.replace(secret, HIDDEN)
+        return value
+    if isinstance(value, dict):
+        return {_hide(key, secrets): _hide(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hide(item, secrets) for item in value]
+    return value
+
+
+def invocation(spec: Spec, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Our own: Ansible would mask it by substrings, or with factory words kept out of that, not at all."""
+    shown: dict[str, Any] = {}
+    for name, options in spec.items():
+        if name not in params:
+            continue
+        value = params[name]
+        if options.get("no_log") and value is not None:
+            value = HIDDEN_PARAMETER
+        elif name == "src" and isinstance(value, str):
+            value = redact_url(value)
+        shown[name] = value
+    return {"module_args": sanitized(shown, secrets_of(spec, params))}
+
+
+def credential_warnings(spec: Spec, params: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in secret_options(spec):
+        value = params.get(name)
+        # The community has a default, which v3 does not use; a write community that nothing uses is not in use.
+        if not value or is_hideable(str(value)) or ("community" in name and params.get("snmp_version") == "v3"):
+            continue
+        note = "" if str(value) in FACTORY_WORDS else " (or one as short as those)"
+        found.append(f"factory credential in use: {name}{note}")
+    return found
+
+
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """AnsibleModule with our own hiding of secrets, also where it fails by itself over a wrong option."""
+
+    def exit_json(self, **kwargs: Any) -> None:
+        self._leave_readable()
+        super().exit_json(invocation=invocation(self.argument_spec, self.params), **kwargs)
+
+    def fail_json(self, msg: str, **kwargs: Any) -> None:
+        if "error" not in kwargs:
+            kwargs.update(refused_options(self.argument_spec, self.params, str(msg)))
+            msg = kwargs.pop("msg")
+            del kwargs["failed"]
+        self._leave_readable()
+        super().fail_json(msg, invocation=invocation(self.argument_spec, self.params), **kwargs)
+
+    def _leave_readable(self) -> None:
+        # Ansible hides these values wherever they are part of a text: "apc" turns every file name into asterisks.
+        for value in [value for value in self.no_log_values if not is_hideable(str(value))]:
+            self.no_log_values.discard(value)
+
+
+def refused_options(spec: Spec, params: Mapping[str, Any], message: str) -> dict[str, Any]:
+    """The result where the options do not fit the argument spec."""
+    result = failure(spec, params, "unsupported", message, State.NOTHING_SENT_UNSURE)
+    result["changed"] = False
+    return sanitized(result, secrets_of(spec, params))
+
+
+def module_main(name: str) -> None:
+    """A module's whole main()."""
+    spec: Spec = RUNS[name].ARGUMENT_SPEC
+    module = _Module(argument_spec=copy.deepcopy(spec), **copy.deepcopy(RUNS[name].OPTIONS))
+    for warning in credential_warnings(spec, module.params):
+        module.warn(warning)
+    result = run_named(name, module.params, module.check_mode, NullProgress())
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    else:
+        module.exit_json(**result)

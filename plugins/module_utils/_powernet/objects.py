@@ -1,0 +1,137 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The objects that are read, each with its source. Private to the collection.
+
+Names and meanings: PowerNet-MIB (enterprise 318), as noted in the project's facts; marks as there: [V] read in a
+published source, [1] one unofficial source, [?] unknown. Scalars are given as instances (.0), tables by column.
+Nothing here is ever written to.
+"""
+
+from __future__ import annotations
+
+from .._transport.types import Oid
+
+# --- SNMPv2-MIB, IP-MIB ---------------------------------------------------------------------------------------------
+SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)  # RFC 1213
+SYS_OBJECT_ID: Oid = (1, 3, 6, 1, 2, 1, 1, 2, 0)  # RFC 1213; 318.1.3.{11, 32, 38} for the ATS generations [V]
+SYS_UP_TIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)  # RFC 1213, 1/100 s
+SYS_NAME: Oid = (1, 3, 6, 1, 2, 1, 1, 5, 0)  # RFC 1213
+IP_AD_ENT_ADDR: Oid = (1, 3, 6, 1, 2, 1, 4, 20, 1, 1)  # RFC 1213, indexed by the address itself
+
+ENTERPRISE: Oid = (1, 3, 6, 1, 4, 1, 318)
+OBJECT_ID_5G: Oid = (*ENTERPRISE, 1, 3, 38)  # AP44xxA [V]
+
+# --- the card -------------------------------------------------------------------------------------------------------
+LAST_TRANSFER: Oid = (*ENTERPRISE, 2, 4, 1, 1, 0)  # [V]
+SECOND_VERSION: Oid = (*ENTERPRISE, 1, 4, 2, 4, 1, 4)  # not in the MIB, answers on real cards; row 1 AOS, 2 app [V]
+
+# --- Rack ATS, generations 1 to 4: A = 318.1.1.8 [V] ------------------------------------------------------------------
+ATS: Oid = (*ENTERPRISE, 1, 1, 8)
+
+IDENT: Oid = (*ATS, 1)
+HARDWARE_REVISION = (*IDENT, 1, 0)
+CONTROLLER_VERSION = (*IDENT, 2, 0)  # of the switch controller, "3.0.5" on AP7724: neither AOS nor app
+CONTROLLER_DATE = (*IDENT, 3, 0)
+MANUFACTURED = (*IDENT, 4, 0)
+MODEL = (*IDENT, 5, 0)
+SERIAL = (*IDENT, 6, 0)
+NOMINAL_VOLTAGE = (*IDENT, 7, 0)
+NOMINAL_FREQUENCY = (*IDENT, 8, 0)
+RATING = (*IDENT, 9, 0)
+
+CONFIG: Oid = (*ATS, 4)
+CONFIG_NAME = (*CONFIG, 1, 0)
+CONFIG_PREFERRED = (*CONFIG, 2, 0)  # 1 A, 2 B, 3 none
+CONFIG_FRONT_PANEL = (*CONFIG, 3, 0)  # 1 disabled, 2 enabled
+CONFIG_SENSITIVITY = (*CONFIG, 4, 0)  # 1 high, 2 low
+CONFIG_RANGE = (*CONFIG, 5, 0)  # 1 wide, 2 medium, 3 narrow
+CONFIG_CURRENT_LIMIT = (*CONFIG, 6, 0)  # A
+CONFIG_LINE_VRMS = (*CONFIG, 8, 0)
+CONFIG_NARROW = (*CONFIG, 9, 0)
+CONFIG_MEDIUM = (*CONFIG, 10, 0)
+CONFIG_WIDE = (*CONFIG, 11, 0)
+CONFIG_FREQUENCY_DEVIATION = (*CONFIG, 12, 0)
+
+STATUS: Oid = (*ATS, 5, 1)
+STATUS_COMM = (*STATUS, 1, 0)
+STATUS_SELECTED = (*STATUS, 2, 0)
+STATUS_REDUNDANCY = (*STATUS, 3, 0)
+STATUS_OVER_CURRENT = (*STATUS, 4, 0)
+STATUS_SWITCH = (*STATUS, 10, 0)
+STATUS_FRONT_PANEL = (*STATUS, 11, 0)
+STATUS_SOURCE_A = (*STATUS, 12, 0)
+STATUS_SOURCE_B = (*STATUS, 13, 0)
+STATUS_PHASE_SYNC = (*STATUS, 14, 0)  # 1 is in sync: the other way round than its neighbours
+STATUS_OUTPUT = (*STATUS, 15, 0)  # "fail" with the output on in ats4g 7.1.4: nothing is decided by it alone
+STATUS_DISPLAY = (*STATUS, 16, 0)
+# 1 failure, 2 ok; 0 and -1: none fitted. Name in results -> object.
+SUPPLIES: tuple[tuple[str, Oid], ...] = (
+    ("5v", (*STATUS, 5, 0)),
+    ("24v_a", (*STATUS, 6, 0)),
+    ("24v_b", (*STATUS, 7, 0)),
+    ("12v", (*STATUS, 8, 0)),
+    ("-12v", (*STATUS, 9, 0)),
+    ("3.3v", (*STATUS, 17, 0)),
+    ("1.0v", (*STATUS, 18, 0)),
+    ("vboost_a", (*STATUS, 19, 0)),
+    ("vboost_b", (*STATUS, 20, 0)),
+)
+# 1 closed, which is normal, 2 open.
+FUSES: tuple[tuple[str, Oid], ...] = (("fuse_a", (*STATUS, 21, 0)), ("fuse_b", (*STATUS, 22, 0)))
+STATUS_ALL: tuple[Oid, ...] = tuple((*STATUS, number, 0) for number in range(1, 23))
+
+# Inputs: one index in the first table; three sub-ids in the phase table, where the MIB declares two [V].
+INPUT_FREQUENCY: Oid = (*ATS, 5, 3, 2, 1, 4)
+INPUT_NAME: Oid = (*ATS, 5, 3, 2, 1, 6)
+INPUT_VOLTAGE: Oid = (*ATS, 5, 3, 3, 1, 3)
+
+# Output phases: an empty table on AP7724, whatever the number of output phases says [V].
+PHASE_VOLTAGE: Oid = (*ATS, 5, 4, 3, 1, 3)
+PHASE_CURRENT: Oid = (*ATS, 5, 4, 3, 1, 4)  # 0.1 A
+PHASE_VA: Oid = (*ATS, 5, 4, 3, 1, 7)
+PHASE_PERCENT: Oid = (*ATS, 5, 4, 3, 1, 10)
+PHASE_POWER: Oid = (*ATS, 5, 4, 3, 1, 13)  # VA, as PHASE_VA [V]
+PHASE_STATE: Oid = (*ATS, 5, 4, 3, 1, 19)
+
+BANK_ROWS: Oid = (*ATS, 5, 4, 4, 0)  # > 0 on a banked unit
+BANK_CURRENT: Oid = (*ATS, 5, 4, 5, 1, 4)  # 0.1 A
+BANK_STATE: Oid = (*ATS, 5, 4, 5, 1, 5)  # 1 normal, 2 low, 3 near overload, 4 overload
+BANK_VOLTAGE: Oid = (*ATS, 5, 4, 5, 1, 6)
+BANK_VA: Oid = (*ATS, 5, 4, 5, 1, 9)
+BANK_PERCENT: Oid = (*ATS, 5, 4, 5, 1, 12)
+BANK_POWER: Oid = (*ATS, 5, 4, 5, 1, 15)  # VA, equal to BANK_VA in the AP7724 capture [V]
+
+# --- AP44xxA (5G): 318.1.1.33, another tree with other objects [V]; read for the state report only ------------------
+FIVE_G: Oid = (*ENTERPRISE, 1, 1, 33)
+FIVE_G_SERIAL: Oid = (*FIVE_G, 2, 1, 5)
+FIVE_G_MODEL: Oid = (*FIVE_G, 2, 1, 6)
+FIVE_G_COMM: Oid = (*FIVE_G, 3, 1, 5)
+FIVE_G_PREFERRED: Oid = (*FIVE_G, 3, 1, 7)
+FIVE_G_SELECTED: Oid = (*FIVE_G, 3, 1, 8)
+FIVE_G_REDUNDANCY: Oid = (*FIVE_G, 3, 1, 9)
+FIVE_G_SOURCE_A: Oid = (*FIVE_G, 3, 1, 10)
+FIVE_G_SOURCE_B: Oid = (*FIVE_G, 3, 1, 11)
+FIVE_G_VOLTAGE_A: Oid = (*FIVE_G, 3, 1, 19)
+FIVE_G_VOLTAGE_B: Oid = (*FIVE_G, 3, 1, 20)
+FIVE_G_FREQUENCY_A: Oid = (*FIVE_G, 3, 1, 24)
+FIVE_G_FREQUENCY_B: Oid = (*FIVE_G, 3, 1, 25)
+FIVE_G_OUTPUT: Oid = (*FIVE_G, 3, 1, 34)
+FIVE_G_OVER_CURRENT: Oid = (*FIVE_G, 3, 1, 35)
+FIVE_G_ALL: tuple[Oid, ...] = (
+    FIVE_G_SERIAL,
+    FIVE_G_MODEL,
+    FIVE_G_COMM,
+    FIVE_G_PREFERRED,
+    FIVE_G_SELECTED,
+    FIVE_G_REDUNDANCY,
+    FIVE_G_SOURCE_A,
+    FIVE_G_SOURCE_B,
+    FIVE_G_VOLTAGE_A,
+    FIVE_G_VOLTAGE_B,
+    FIVE_G_FREQUENCY_A,
+    FIVE_G_FREQUENCY_B,
+    FIVE_G_OUTPUT,
+    FIVE_G_OVER_CURRENT,
+)

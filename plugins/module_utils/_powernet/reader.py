@@ -1,0 +1,169 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading many objects in few round trips, alike in v1, v2c and v3.
+
+One GETNEXT asks for the successors of all wanted parents at once. What exists answers from below its parent; what does
+not answers with some other object, which is dropped: no missing name fails the rest, and no table index is guessed.
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from .._transport.errors import TooBig, TransportError
+from .._transport.types import Oid, RawValue, SnmpClient
+
+# The small card's message size is not known [?]: about 20 objects, and sysDescr, stay within an Ethernet frame.
+MAX_OBJECTS = 24
+# No table read here has more rows on any real unit; a hostile one may go on for ever.
+_MAX_ROWS = 64
+# Below this a lost datagram, and not the size, is the likelier reason for a silence.
+_MIN_LEARNED = 6
+
+
+class Wanted(NamedTuple):
+    """Asks for the successor of ``ask``; it counts when it lies below ``under``."""
+
+    ask: Oid
+    under: Oid
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns whose rows up to ``covered`` a plan asks for; the plan asks ``pilot`` once more: do more rows follow?"""
+
+    columns: tuple[Oid, ...]
+    pilot: Oid
+    covered: Oid
+
+
+class Plan:
+    """Wanted objects, cut into requests once and for all."""
+
+    def __init__(self, wanted: Iterable[Wanted], tables: Sequence[Table] = ()) -> None:
+        self.wanted = tuple(wanted)
+        self.tables = tuple(tables)
+        self._requests: dict[int, tuple[_Request, ...]] = {}
+        self.requests(MAX_OBJECTS)
+
+    def requests(self, limit: int) -> tuple[_Request, ...]:
+        cut = self._requests.get(limit)
+        if cut is None:
+            # Of even size: four of 22 rather than three of 24 and a small one.
+            count = -(-len(self.wanted) // limit)
+            bounds = [len(self.wanted) * number // count for number in range(count + 1)] if count else []
+            cut = tuple(_Request(self.wanted[start:end]) for start, end in pairwise(bounds))
+            self._requests[limit] = cut
+        return cut
+
+
+class _Request:
+    __slots__ = ("asks", "checks", "wanted")
+
+    def __init__(self, wanted: tuple[Wanted, ...]) -> None:
+        self.wanted = wanted
+        self.asks = tuple(item.ask for item in wanted)
+        self.checks = tuple((item.under, len(item.under), item.ask) for item in wanted)
+
+
+def scalar(instance: Oid) -> Wanted:
+    """Asked without its instance, so that its successor is the object itself."""
+    return Wanted(instance[:-1], instance)
+
+
+def first_rows(column: Oid, *after: Oid) -> list[Wanted]:
+    """The first row, and the row after each given index: asked in one request, none of them need exist."""
+    return [Wanted(column, column), *(Wanted((*column, *index), column) for index in after)]
+
+
+# What a client's agent was seen to bear, for as long as the client lives.
+_learned: WeakKeyDictionary[SnmpClient, int] = WeakKeyDictionary()
+
+
+def read_objects(client: SnmpClient, wanted: Sequence[Wanted]) -> dict[Oid, RawValue]:
+    return read_plan(client, Plan(wanted))
+
+
+def read_plan(client: SnmpClient, plan: Plan) -> dict[Oid, RawValue]:
+    """All answers by name. Raises TransportError rather than returning a part: absent means absent."""
+    reading = _Reading(client)
+    for request in plan.requests(_learned.get(client, MAX_OBJECTS)):
+        reading.ask(request)
+    for table in plan.tables:
+        reading.finish(table)
+    return reading.raw
+
+
+class _Reading:
+    def __init__(self, client: SnmpClient) -> None:
+        self.raw: dict[Oid, RawValue] = {}
+        self._client = client
+        self._answered = False
+
+    def ask(self, request: _Request) -> None:
+        try:
+            answers = self._client.exchange(request.asks)
+        except TransportError as error:
+            self._split(request, error)
+            return
+        self._answered = True
+        raw = self.raw
+        for (under, depth, ask), answer in zip(request.checks, answers, strict=False):
+            # An agent whose successor does not come after what was asked is broken: what it says is dropped too.
+            if answer is not None and answer[0][:depth] == under and answer[0] > ask:
+                raw[answer[0]] = answer[1]
+
+    def _split(self, request: _Request, error: TransportError) -> None:
+        count = len(request.wanted)
+        if count < 2:
+            raise error
+        if not isinstance(error, TooBig):
+            # A silence is only taken for a question too big when this card has just answered a smaller or an equal one.
+            if error.kind != "timeout" or not self._answered:
+                raise error
+            self._answered = False
+        half = count // 2
+        first, second = _Request(request.wanted[:half]), _Request(request.wanted[half:])
+        try:
+            self.ask(first)
+        except TransportError as again:
+            # Silent twice in a row. The other half tells a dead card from one object that cannot be asked.
+            if again.kind != "timeout" or isinstance(error, TooBig):
+                raise
+            self.ask(second)
+            self.ask(first)
+        else:
+            self.ask(second)
+        self._learn(count - half)
+
+    def _learn(self, size: int) -> None:
+        limit = max(_MIN_LEARNED, min(size, _learned.get(self._client, MAX_OBJECTS)))
+        if limit < MAX_OBJECTS:
+            _learned[self._client] = limit
+
+    def finish(self, table: Table) -> None:
+        """Rows beyond those the plan asked for; on the units known there are none, and this costs nothing."""
+        depth = len(table.pilot)
+        last = table.covered
+        for _round in range(_MAX_ROWS):
+            row = self._row_after(table.pilot, depth, last)
+            if row is None:
+                return
+            wanted = [Wanted((*column, *last), column) for column in table.columns]
+            # The next row's pilot travels along.
+            wanted.append(Wanted((*table.pilot, *row), table.pilot))
+            for request in Plan(wanted).requests(_learned.get(self._client, MAX_OBJECTS)):
+                self.ask(request)
+            last = row
+        raise TransportError("transfer", "a load table of the unit has no end")
+
+    def _row_after(self, pilot: Oid, depth: int, last: Oid) -> Oid | None:
+        rows = [oid[depth:] for oid in self.raw if oid[:depth] == pilot and oid[depth:] > last]
+        return min(rows) if rows else None

@@ -1,0 +1,46 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one clock of a run: device seconds (SAFETY 1.7 and 7). Private to the collection."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Protocol
+
+
+class Clock(Protocol):
+    factor: float
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+    def wall(self) -> datetime: ...
+
+
+class DeviceClock:
+    """Real time, or for a device that declares itself SIMULATED xN, N times as fast."""
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+        self._base = 0.0
+        self._since = time.monotonic()
+
+    def set_factor(self, factor: float) -> None:
+        # Time must stay monotonic over the change, or samples taken before it would look newer than they are.
+        self._base = self.now()
+        self._since = time.monotonic()
+        self.factor = factor
+
+    def now(self) -> float:
+        return self._base + (time.monotonic() - self._since) * self.factor
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds / self.factor)
+
+    def wall(self) -> datetime:
+        return datetime.now(timezone.utc)

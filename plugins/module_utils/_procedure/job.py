@@ -1,0 +1,220 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The jobs that a module asks for, each ended by section 6's word to the person. Private to the collection."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from .._domain.bulletins import app_token_of
+from .._domain.instructions import State
+from .._domain.interlock import Verdict
+from .._domain.observation import Sample
+from .._transport.errors import TransportError
+from .baseline import backup, verify
+from .closing import conclude, told
+from .entry import Entry, EntryKind, classify, refuse_foreign
+from .errors import Interrupted, Stop
+from .ready import Waiter, isolate, wait_ready
+from .restore import restore
+from .signals import signals_interrupt
+from .unit import Unit
+from .upgrade import upgrade
+
+
+def require_ats(unit: Unit) -> None:
+    """Raises Stop("not_an_ats") for anything that shows neither ATS objects nor an ATS app nor an ATS model."""
+    sample = unit.observer.newest
+    card = sample.identity
+    if sample.ats.objects_answered or app_token_of(card.model) or card.app_token in ("g2ats", "ats4g"):
+        return
+    what = card.model or card.lead or "a device that names no model"
+    raise Stop("not_an_ats", f"{unit.address} answers as {what[:80]}, not as a Rack ATS", state=State.NOTHING_SENT_UNSURE)
+
+
+@contextmanager
+def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
+    """Whatever happens inside, the report says what state the unit is in and what the person must do now."""
+    try:
+        with signals_interrupt():
+            yield
+    except Stop as exc:
+        _end(unit, report, exc.kind, exc.message, exc)
+        raise
+    except TransportError as exc:
+        _end(unit, report, exc.kind, exc.message, None)
+        raise
+    except Interrupted as exc:
+        message = f"the run was interrupted by {exc}"
+        _end(unit, report, "state", message, None)
+        raise Stop("state", message, state=State(report["state"])) from exc
+    finally:
+        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": unit.evidence.summary}
+        if unit.evidence_lost:
+            evidence["lost"] = unit.evidence_lost
+        report["evidence"] = evidence
+        unit.close()
+
+
+def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None) -> None:
+    given = stop.state if stop else None
+    details = stop.details if stop else {}
+    state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
+    try:
+        state = conclude(unit, given) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
+    except (Stop, TransportError, Interrupted):
+        # The measurement itself failed: the words that move nothing stand.
+        pass
+    say_end(unit, report, state, message, details)
+    unit.observer.on_sample = lambda sample, before: None
+    try:
+        unit.record("end", error=kind, message=message, state=state.value)
+    except Stop:
+        pass
+
+
+def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
+    report["state"] = state.value
+    report["next_action"] = told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
+    unit.say(f"{message}. {report['next_action']}" if message else report["next_action"], f"end {state.value}")
+
+
+def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:
+    say_end(unit, report, state, "", {"differences": differences})
+    unit.record("end", state=state.value)
+
+
+def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entry:
+    require_ats(unit)
+    unit.begin(step, writing)
+    if writing:
+        unit.say(f"evidence: {unit.evidence.path}", "evidence")
+    entry = classify(unit)
+    report["entry"] = {"kind": entry.kind.value, "reason": entry.reason}
+    report["plan"] = entry.plan(unit)
+    unit.say(entry.reason, "entry")
+    return entry
+
+
+def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
+    report["interlock"] = verdict.to_result()
+
+
+def observe_once(unit: Unit, report: dict[str, Any]) -> None:
+    """ats_interlock_info and check mode: one window, nothing asked of anybody, nothing written."""
+    entry = _enter(unit, report, "interlock", writing=False)
+    waiter = Waiter(unit, after_restart=True)
+    end = unit.clock.now() + unit.bounds.stability_s + unit.bounds.change_hold_s + 2 * unit.bounds.min_samples
+    while True:
+        waiter.step()
+        stable = unit.verdict().check("stable")
+        before = unit.verdict(before_action=True).check("stable")
+        if unit.clock.now() >= end or (stable and before and (stable.ok or before.ok)):
+            break
+        unit.say(f"measuring: {before.observed if before else ''}", "measuring")
+    verdict = unit.verdict(before_action=entry.sends)
+    _interlock(report, verdict)
+
+
+def check_only(unit: Unit, report: dict[str, Any]) -> None:
+    """Check mode: as observe_once, and what would really stop the run stops it here too."""
+    observe_once(unit, report)
+    kind = EntryKind(report["entry"]["kind"])
+    if kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", report["entry"]["reason"])
+    if report["plan"]:
+        unit.check_peers()
+        verdict = unit.verdict(before_action=True)
+        if verdict.blocking:
+            raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
+    state = {EntryKind.UNCHANGED: State.UNCHANGED, EntryKind.WATCH: State.WATCH}.get(kind, State.READY)
+    report["state"], report["next_action"] = state.value, told(unit, state)
+
+
+def do_ready(unit: Unit, report: dict[str, Any]) -> None:
+    entry = _enter(unit, report, "readiness", writing=True)
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", f"{entry.reason}: the recovery playbook is next")
+    if not entry.sends:
+        _nothing_to_send(unit, report, entry)
+        return
+    _interlock(report, wait_ready(unit))
+    _finish(unit, report, State.READY)
+
+
+def _nothing_to_send(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
+    """No line of such a run ever allows a disconnect (SAFETY 4, entry)."""
+    state = State.UNCHANGED if entry.kind is EntryKind.UNCHANGED else State.WATCH
+    _finish(unit, report, state)
+
+
+def do_isolate(unit: Unit, report: dict[str, Any]) -> None:
+    entry = _enter(unit, report, "isolate", writing=True)
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", f"{entry.reason}: the recovery playbook is next")
+    if not entry.sends:
+        _nothing_to_send(unit, report, entry)
+        return
+    _interlock(report, isolate(unit))
+    _finish(unit, report, State.ISOLATED)
+
+
+def do_backup(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    unit.begin("backup", writing=True)
+    refuse_foreign(unit)
+    report["backup"] = backup(unit)
+    _finish(unit, report, State.READY)
+
+
+def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
+    entry = _enter(unit, report, "upgrade", writing=True)
+    saved = upgrade(unit, entry)
+    if saved:
+        report["backup"] = saved
+    report["changed"] = not unit.sent.nothing
+    report["firmware"]["after"] = versions(unit.observer.newest)
+    if entry.kind is EntryKind.UNCHANGED:
+        _finish(unit, report, State.UNCHANGED)
+    elif entry.kind is EntryKind.WATCH:
+        _finish(unit, report, State.SETTLED)
+    else:
+        _interlock(report, unit.verdict())
+        _finish(unit, report, State.SETTLED)
+
+
+def do_verify(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    unit.begin("verify", writing=True)
+    refuse_foreign(unit)
+    package, card = unit.package, unit.observer.newest.identity
+    assert package is not None and package.aos is not None and package.app is not None
+    if card.aos.version != package.aos.version or card.app.version != package.app.version:
+        raise Stop("state", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
+    differences, failed, has_baseline = verify(unit)
+    report["differences"], report["baseline"] = differences, has_baseline
+    unit.record("verified", differences=differences, failed=failed, baseline=has_baseline)
+    if failed:
+        raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
+    if differences:
+        _finish(unit, report, State.SETTINGS_DIFFER, tuple(differences))
+        return
+    _finish(unit, report, State.SETTLED)
+
+
+def do_restore(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    unit.begin("restore", writing=True)
+    restore(unit)
+    _finish(unit, report, State.REDUNDANT)
+
+
+def versions(sample: Sample) -> dict[str, str | None]:
+    card = sample.identity
+    return {
+        "aos": str(card.aos.version) if card.aos.version else None,
+        "app": str(card.app.version) if card.app.version else None,
+    }

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Watching one unit: samples at their pace, what stayed unbroken since when, and the event log. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from .._domain.ats import Source
+from .._domain.events import EventLog, download_in_progress, failed_since_start, new_rows
+from .._domain.interlock import secondary_seen_live
+from .._domain.observation import MAX_POLL_S, Bounds, Sample
+from .._domain.quiet import LogFacts, Watch
+from .clock import Clock
+
+# A reading slower than the poll interval must not starve everything else.
+BREATH_S = 0.05
+
+
+class Observer:
+    """``read`` takes one sample and never raises for a silent card: silence is a sample too."""
+
+    def __init__(self, clock: Clock, read: Callable[[], Sample], poll_s: float, bounds: Bounds) -> None:
+        self._clock = clock
+        self._read = read
+        self.poll_s = min(poll_s, MAX_POLL_S)
+        self.bounds = bounds
+        self.samples: list[Sample] = []
+        self.good: Sample | None = None
+        self.first_good_s: float | None = None
+        self.restarted_s: float | None = None
+        self.restarts = 0
+        self.gaps = 0
+        self.transferred_s: float | None = None
+        self._unbroken_since: float | None = None
+        self._seen_live: set[Source] = set()
+        self._polling = False
+        self.on_sample: Callable[[Sample, Sample | None], None] = lambda sample, before: None
+
+    @property
+    def newest(self) -> Sample:
+        return self.samples[-1]
+
+    def poll(self) -> Sample:
+        """One sample now."""
+        before = self.good
+        self._polling = True
+        try:
+            sample = self._read()
+        finally:
+            self._polling = False
+        self.samples.append(sample)
+        horizon = sample.at_s - (self.bounds.stability_s + self.bounds.change_hold_s + 2 * self.bounds.gap_s + 15.0)
+        while len(self.samples) > 2 and self.samples[0].at_s < horizon:
+            del self.samples[0]
+        if sample.answered:
+            self._follow(before, sample)
+            self.good = sample
+        self.on_sample(sample, before)
+        return sample
+
+    def _follow(self, before: Sample | None, sample: Sample) -> None:
+        for source in Source:
+            if secondary_seen_live(sample, source.other):
+                self._seen_live.add(source)
+        if before is None:
+            self.first_good_s = self._unbroken_since = sample.at_s
+            return
+        gap = sample.at_s - before.at_s > self.bounds.gap_s
+        self.gaps += gap
+        reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s <= before.uptime_s
+        if reset:
+            self.restarts += 1
+            self.restarted_s = sample.at_s
+        if (
+            gap
+            or reset
+            or sample.ats.controller_comm != before.ats.controller_comm
+            or sample.ats.controller_version != before.ats.controller_version
+        ):
+            self._unbroken_since = sample.at_s
+        selected, old = sample.ats.selected_source, before.ats.selected_source
+        if selected.known and old.known and selected != old:
+            self.transferred_s = sample.at_s
+
+    def due(self) -> bool:
+        return not self.samples or self._clock.now() - self.samples[-1].at_s >= self.poll_s
+
+    def poll_if_due(self) -> None:
+        """For the idle hook of a transport; a reading that is under way is not entered again."""
+        if not self._polling and self.due():
+            self.poll()
+
+    def next(self) -> Sample:
+        """Waits until the next sample is due, then takes it."""
+        if self.samples:
+            wait = self.samples[-1].at_s + self.poll_s - self._clock.now()
+            self._clock.sleep(max(wait, BREATH_S))
+        return self.poll()
+
+    def watch(self) -> Watch:
+        now = self._clock.now()
+        good = self.good
+        since = self._unbroken_since
+        if good is None or now - good.at_s > self.bounds.gap_s:
+            since = None
+        return Watch(now, good.uptime_s if good else None, since)
+
+    def witnessed(self, secondary: Source) -> bool:
+        """Was this input seen alive by this process? Then its being dead now is a change that was witnessed."""
+        return secondary in self._seen_live
+
+    def forget_breaks(self) -> None:
+        """After a restart of our own making: what it broke is no news."""
+        self.gaps = 0
+        self.restarts = 0
+
+
+class LogTracker:
+    """The event log over the run: its baseline, what is new in it, and which rows are not of our own making."""
+
+    def __init__(self) -> None:
+        self.baseline: EventLog | None = None
+        self.current: EventLog | None = None
+        self.error = "event.txt was not read yet"
+        self.own_logins = 0
+        self.own_transfers = 0
+        self._fetched_s = 0.0
+        self._begun = ""
+        self._begun_seen_s = 0.0
+        self._comparable = True
+
+    def failed(self, message: str) -> None:
+        self.error = message
+        self.current = None
+
+    def update(self, log: EventLog, now_s: float) -> None:
+        if self.current is not None and new_rows(self.current, log) is None and (self.current.rows or log.rows):
+            self._comparable = False
+        if self.baseline is None:
+            self.baseline = log
+        self.current, self._fetched_s = log, now_s
+        begun = download_in_progress(log)
+        if begun is None:
+            self._begun = ""
+        elif begun.line != self._begun:
+            self._begun, self._begun_seen_s = begun.line, now_s
+
+    def set_baseline(self, earlier: EventLog) -> None:
+        """An earlier run's log: what it did not hold is new."""
+        self.baseline = earlier
+
+    def rebase(self) -> None:
+        """From now on "new" means newer than the log just read (before a file is sent)."""
+        self.baseline = self.current
+        self.own_logins = 1
+        self.own_transfers = 1
+
+    def facts(self, since: float = 0.0) -> LogFacts:
+        if self.current is None or self.baseline is None:
+            return LogFacts(readable=False, error=self.error)
+        fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()
+        failed = [row.line for row in fresh or () if row.kind == "controller_download_failed"]
+        since_start = failed_since_start(self.current)
+        return LogFacts(
+            readable=True,
+            error="",
+            fetched_s=self._fetched_s,
+            begun=self._begun,
+            begun_seen_s=self._begun_seen_s,
+            comparable=self._comparable and fresh is not None,
+            new_failed=failed[0] if failed else "",
+            failed_since_start=since_start.line if since_start else "",
+            foreign=self._foreign([row.kind for row in fresh or ()]),
+            new_cold_start=None,
+        )
+
+    def _foreign(self, kinds: list[str]) -> str:
+        if "login" in kinds:
+            return "somebody else logged in (console or web)"
+        if kinds.count("ftp_login") > self.own_logins:
+            return "somebody else logged in by FTP"
+        if kinds.count("file_transfer") > self.own_transfers:
+            return "somebody else transferred a file"
+        return ""

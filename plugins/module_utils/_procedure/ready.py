@@ -1,0 +1,253 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Readiness and isolation (SAFETY 4.1 and 4.2). Only here is a person told to unplug, and only on a full window.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from .._domain.ats import Comm, Health, Redundancy, Source
+from .._domain.checks import Method
+from .._domain.interlock import Check, Verdict
+from .._domain.observation import Sample
+from .._domain.quiet import LONG_UPTIME_S, SHORT_UPTIME_S, download_open, log_wanted
+from .errors import Stop
+from .evidence import unfinished
+from .unit import Unit
+
+# How long a reading may stay missing, and a contradiction after a restart of our own last, before it counts.
+DOUBT_S = 60.0
+LOG_RETRY_S = 60.0
+LOAD_HINT = (
+    "the load is on the input to be pulled: name the other input primary_source, "
+    "or set the preferred source and wait until the unit has transferred"
+)
+
+
+class Waiter:
+    """One loop for all waiting on a verdict: reads the log when that helps, gives up on what waiting cannot mend."""
+
+    def __init__(self, unit: Unit, after_restart: bool = False) -> None:
+        self.unit = unit
+        self.after_restart = after_restart
+        self._log_tried: float | None = None
+        self._doubt_since: float | None = None
+
+    def step(self) -> None:
+        unit = self.unit
+        unit.observer.next()
+        now = unit.clock.now()
+        wanted = log_wanted(unit.log.facts(), unit.observer.watch())
+        if unit.login_facts is None:
+            wanted = True
+        if wanted and (self._log_tried is None or now - self._log_tried >= LOG_RETRY_S):
+            unit.read_log()
+            self._log_tried = unit.clock.now()
+
+    def refuse_if_hopeless(self, verdict: Verdict) -> None:
+        """Raises Stop("refused") for what read bad at once, for what cannot be read after DOUBT_S."""
+        now = self.unit.clock.now()
+        failing = verdict.blocking
+        disturbed = verdict.check("undisturbed")
+        if disturbed is not None and not disturbed.ok:
+            raise Stop("refused", f"undisturbed: {disturbed.observed}", verdict)
+        bad = [check for check in failing if not check.missing]
+        if not failing:
+            self._doubt_since = None
+            return
+        if self._doubt_since is None:
+            self._doubt_since = now
+        uptime = self.unit.observer.newest.uptime_s or 0.0
+        booting = self.after_restart and uptime < SHORT_UPTIME_S
+        if bad and not self.after_restart:
+            raise Stop("refused", _refusal(bad), verdict)
+        if now - self._doubt_since > DOUBT_S and not booting:
+            raise Stop("refused", _refusal(bad or list(failing)), verdict)
+
+
+def _refusal(checks: list[Check]) -> str:
+    parts = []
+    for check in checks:
+        hint = f" ({LOAD_HINT})" if check.id == "primary_selected" else ""
+        parts.append(f"{check.id}: {check.observed}{hint}")
+    return "; ".join(parts)
+
+
+def _waiting_text(verdict: Verdict) -> str:
+    return "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing if check.missing or not check.pending)
+
+
+def wait_ready(unit: Unit) -> Verdict:
+    """Everything but what the operator's next action brings about holds over a full window; the peers are redundant."""
+    end = unit.clock.now() + unit.options.controller_timeout_s + unit.bounds.stability_s
+    waiter = Waiter(unit)
+    while True:
+        waiter.step()
+        verdict = unit.verdict(before_action=True)
+        if verdict.ready:
+            unit.check_peers()
+            unit.record("ready", checks=[check.to_result() for check in verdict.checks])
+            return verdict
+        waiter.refuse_if_hopeless(verdict)
+        if unit.clock.now() >= end:
+            raise Stop("refused", f"not ready in time: {'; '.join(verdict.reasons)}", verdict)
+        unit.say(f"measuring, touch nothing: {_waiting_text(verdict)}", "measuring")
+
+
+def wait_permitted(unit: Unit, after_restart: bool, timeout_s: float) -> Verdict:
+    """The full interlock holds. Nobody is asked for anything here."""
+    end = unit.clock.now() + timeout_s
+    waiter = Waiter(unit, after_restart)
+    while True:
+        verdict = unit.verdict()
+        if verdict.permitted:
+            return verdict
+        waiter.refuse_if_hopeless(verdict)
+        if unit.clock.now() >= end:
+            raise Stop("refused", f"not permitted in time: {'; '.join(verdict.reasons)}", verdict)
+        unit.say(f"measuring, touch nothing: {_waiting_text(verdict)}", "measuring")
+        waiter.step()
+
+
+def refuse_unconfirmed(unit: Unit, verdict: Verdict) -> None:
+    """Before anybody moves a plug: the word that the upgrade will ask for must be there already."""
+    for check in unit.verdict().failing:
+        if check.id.endswith("_confirmed") and not check.ok:
+            raise Stop("refused", f"{check.id}: {check.observed}", unit.verdict())
+
+
+def may_reconnect_untouched(unit: Unit) -> bool:
+    """SAFETY 6, first row: nothing sent, lock held, no gap, and the controller certainly quiet."""
+    sample, facts = unit.observer.newest, unit.log.facts()
+    watch = unit.observer.watch()
+    return (
+        unit.sent.nothing
+        and unit.locks is not None
+        and unit.observer.gaps == 0
+        and unit.observer.restarts == 0
+        and sample.answered
+        and watch.unbroken_since_s is not None
+        and sample.uptime_s is not None
+        and sample.uptime_s >= LONG_UPTIME_S
+        and sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+        and facts.readable
+        and not download_open(facts, watch)
+        and unfinished(unit.earlier) is None
+        and unit.covered().ok
+        and not unit.disturbance
+    )
+
+
+def isolate(unit: Unit) -> Verdict:
+    """Step 2. Returns the permitting verdict; every permission and its withdrawal are in the evidence."""
+    ready = wait_ready(unit)
+    final = unit.verdict()
+    if final.permitted:
+        unit.record("isolated")
+        return final
+    refuse_unconfirmed(unit, ready)
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
+        return wait_permitted(unit, False, DOUBT_S)
+    guide = _Guide(unit)
+    end = unit.clock.now() + unit.options.action_timeout_s
+    while True:
+        final = unit.verdict()
+        if final.permitted:
+            unit.record("isolated")
+            unit.say("isolated: touch nothing else until this run says so", "isolated")
+            return final
+        guide.look()
+        if unit.clock.now() >= end:
+            guide.withdraw("the time to do it is over")
+            raise Stop("refused", f"not isolated in {unit.options.action_timeout_s:.0f} s: {'; '.join(final.reasons)}", final)
+        guide.waiter.step()
+
+
+class _Guide:
+    """Says what the person may do now, and takes it back at once when readiness breaks."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.waiter = Waiter(unit, after_restart=True)
+        self.allowed = False
+        self.putting_back = False
+
+    def look(self) -> None:
+        unit = self.unit
+        before = unit.verdict(before_action=True)
+        disturbed = before.check("undisturbed")
+        if disturbed is not None and not disturbed.ok:
+            self.withdraw(disturbed.observed)
+            raise Stop("refused", f"undisturbed: {disturbed.observed}", before)
+        if unit.options.method is Method.NO_LOAD:
+            self._look_no_load(before)
+            return
+        primary = unit.options.primary
+        assert primary is not None
+        self._look_single_source(before, primary, unit.observer.newest)
+
+    def _look_no_load(self, before: Verdict) -> None:
+        unit = self.unit
+        if before.ready and not self.allowed:
+            self.allowed = True
+            unit.record("permission_unload")
+            unit.say("you may shut down and disconnect all loads now; leave both inputs as they are", "permission")
+        elif before.blocking:
+            self.withdraw(before.blocking[0].observed)
+        check = unit.verdict().check("load_zero")
+        if self.allowed and check is not None and not check.ok:
+            unit.say(f"load not zero yet: {check.observed}", "watching")
+
+    def _look_single_source(self, before: Verdict, primary: Source, sample: Sample) -> None:
+        unit, secondary = self.unit, primary.other.name
+        source = sample.ats.input(primary.other)
+        live = source.status.is_(Health.OK) and not sample.ats.redundancy.is_(Redundancy.LOST)
+        if before.blocking:
+            gone = before.check("primary_healthy")
+            if sample.answered and gone is not None and not gone.ok and not gone.missing:
+                self.withdraw(f"source {primary.name} is gone. Wrong plug? Then put it back")
+            else:
+                self.withdraw(before.blocking[0].observed)
+            return
+        if not before.ready:
+            if live and self.allowed:
+                self.withdraw("the measurement was interrupted, wait")
+            elif not live:
+                unit.say(f"source {secondary} reads {source.status.shown()}, measuring, touch nothing", "watching")
+            return
+        if live:
+            if not self.allowed:
+                # The plug is still in: the whole window was seen with the primary healthy and carrying the load.
+                unit.check_peers()
+                self.allowed, self.putting_back = True, False
+                unit.record("permission_disconnect", source=secondary)
+                unit.say(f"you may disconnect source {secondary} now", "permission")
+            unit.say(f"source {secondary} still live: {source.voltage_v.shown('V')}", "watching")
+            return
+        self._ask_to_witness(before, primary)
+
+    def _ask_to_witness(self, before: Verdict, primary: Source) -> None:
+        """A unit that shows no voltage when dead must be seen going dead by this process (SAFETY 3, secondary_dead)."""
+        unit, secondary = self.unit, primary.other.name
+        check = unit.verdict().check("secondary_dead")
+        if check is None or check.ok or check.missing or "put it back" not in check.observed or self.putting_back:
+            return
+        if not may_reconnect_untouched(unit):
+            raise Stop("refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before)
+        self.putting_back, self.allowed = True, False
+        unit.record("permission_reconnect", source=secondary)
+        unit.say(
+            f"you may reconnect source {secondary} now: put it back, wait for 'you may disconnect', unplug it again", "permission"
+        )
+
+    def withdraw(self, why: str) -> None:
+        unit = self.unit
+        what = "loads" if unit.options.method is Method.NO_LOAD else "plugs"
+        key = f"withdrawn {why[:40]}"
+        if self.allowed:
+            self.allowed = False
+            unit.record("permission_withdrawn", reason=why)
+        unit.say(f"STOP, DO NOT PULL: {why}. Touch no {what} until this run says 'you may disconnect' again", key)

@@ -1,0 +1,188 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Settling: "communication established" comes before the dangerous part, so it takes time to be sure (SAFETY 4.6).
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from .._domain.ats import Comm, Health, Source
+from .._domain.checks import Method, Rules, primary_healthy, secondary_dead
+from .._domain.interlock import secondary_seen_live
+from .._domain.instructions import State
+from .._domain.loadzero import load_zero
+from .._domain.observation import Sample
+from .._domain.quiet import SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
+from .errors import Stop
+from .unit import Unit
+
+LOG_RETRY_S = 60.0
+# Communication may be absent while the controller is being flashed; after this long the log is asked why.
+LOST_S = 120.0
+
+
+def relies_on_no_load(unit: Unit) -> bool:
+    """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
+    if unit.options.method is Method.APP_ONLY:
+        return not unit.confirmed["secondary_disconnected"].ok
+    return unit.options.method in (Method.NO_LOAD, Method.RECOVERY)
+
+
+def clock_text(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Settling:
+    """``sent``: this run sent a file with the inputs isolated, and they must stay so. Else it only watches."""
+
+    def __init__(self, unit: Unit, sent: bool, what: str) -> None:
+        self.unit, self.sent, self.what = unit, sent, what
+        self.calm_since: float | None = None
+        self.lost_since: float | None = None
+        self.back = 0
+        self._log_tried: float | None = None
+        self._before: Sample | None = None
+        self._why = ""
+
+    def run(self) -> None:
+        """Returns when settled. Raises Stop otherwise."""
+        unit = self.unit
+        began = unit.clock.now()
+        limit = unit.options.controller_timeout_s
+        while True:
+            sample = unit.observer.next()
+            self._follow(sample)
+            if unit.disturbance:
+                raise Stop("state", f"undisturbed: {unit.disturbance}", unit.verdict())
+            if self._settled():
+                card = unit.observer.newest.identity
+                unit.record("settled", aos=str(card.aos.version), app=str(card.app.version), unit=unit.unit_facts())
+                unit.say("settled", "settled")
+                return
+            if unit.clock.now() - began >= limit:
+                raise Stop("timeout", f"not settled within {limit:.0f} s: {self._why or 'no quiet 240 s'}")
+            self._tell()
+
+    def _follow(self, sample: Sample) -> None:
+        now = self.unit.clock.now()
+        fine, self._why = self._as_it_should(sample)
+        since = self.unit.observer.watch().unbroken_since_s
+        if not fine or since is None:
+            self.calm_since = None
+        elif self.calm_since is None or since > self.calm_since:
+            self.calm_since = sample.at_s
+        if sample.answered and not sample.ats.controller_comm.is_(Comm.ESTABLISHED):
+            self.lost_since = now if self.lost_since is None else self.lost_since
+        elif sample.answered:
+            self.lost_since = None
+        self._before = sample if sample.answered else self._before
+
+    def _as_it_should(self, sample: Sample) -> tuple[bool, str]:
+        unit, ats = self.unit, sample.ats
+        if not sample.answered:
+            return False, "no answer"
+        if not ats.controller_comm.is_(Comm.ESTABLISHED):
+            return False, f"communication with the controller: {ats.controller_comm.shown()}"
+        if not self.sent:
+            if self._before is not None and self._before.discrete != sample.discrete:
+                return False, "a value changed"
+            return True, ""
+        if unit.options.method is Method.RECOVERY:
+            return True, ""
+        primary = unit.options.primary
+        if relies_on_no_load(unit) or primary is None:
+            holds, _missing, text = load_zero(ats.load)
+            return holds, text
+        return self._isolated(sample, primary)
+
+    def _isolated(self, sample: Sample, primary: Source) -> tuple[bool, str]:
+        unit, secondary = self.unit, primary.other
+        rules = Rules(Method.SINGLE_SOURCE, primary, witnessed=unit.observer.witnessed(secondary))
+        dead = secondary_dead(sample, rules)
+        if not dead.ok and secondary_seen_live(sample, primary):
+            self.back += 1
+            # One odd value right after a boot is not a plug; two in a row under an established controller are.
+            if self.back >= 2:
+                raise Stop("state", f"source {secondary.name} has returned: {dead.observed}", state=State.APP_SENT_SECONDARY_BACK)
+        else:
+            self.back = 0
+        if not dead.ok:
+            return False, dead.observed
+        healthy = primary_healthy(sample, rules)
+        if not healthy.ok and not sample.ats.input(primary).status.is_(Health.OK):
+            return False, healthy.observed
+        if not sample.ats.selected_source.is_(primary):
+            return False, f"selected source {sample.ats.selected_source.shown()}"
+        return True, ""
+
+    def _settled(self) -> bool:
+        unit = self.unit
+        now, watch, facts = unit.clock.now(), unit.observer.watch(), unit.log.facts()
+        twice = facts.doubled
+        self._give_up_if_failed(now)
+        if self.calm_since is None or watch.uptime_s is None:
+            return False
+        if watch.uptime_s < SHORT_UPTIME_S * twice or now - self.calm_since < WATCH_S * twice:
+            return False
+        needed = self.calm_since + WATCH_S * twice
+        if not facts.readable or facts.fetched_s < needed:
+            facts = self._read_log(now) or facts
+        if not facts.readable or facts.fetched_s < needed:
+            self._why = f"the event log cannot be read: {facts.error}" if not facts.readable else "reading the event log"
+            return False
+        if now - self.calm_since < WATCH_S * facts.doubled or watch.uptime_s < SHORT_UPTIME_S * facts.doubled:
+            self._why = "the event log shares no row with the one before: waiting twice as long"
+            return False
+        self._refuse_failed(facts)
+        if download_open(facts, unit.observer.watch()):
+            self._why = f"a download into the controller may be going on: {facts.begun}"
+            return False
+        if facts.foreign:
+            raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())
+        return True
+
+    def _read_log(self, now: float) -> LogFacts | None:
+        if self._log_tried is not None and now - self._log_tried < LOG_RETRY_S:
+            return None
+        self._log_tried = now
+        self.unit.read_log()
+        return self.unit.log.facts()
+
+    def _give_up_if_failed(self, now: float) -> None:
+        """A controller that stays away is not waited for once the log says that its download failed."""
+        uptime = self.unit.observer.watch().uptime_s or 0.0
+        if self.lost_since is None or now - self.lost_since < LOST_S or uptime < SHORT_UPTIME_S:
+            return
+        facts = self._read_log(now)
+        if facts is not None and facts.readable:
+            self._refuse_failed(facts)
+
+    def _refuse_failed(self, facts: LogFacts) -> None:
+        failed = facts.new_failed or facts.failed_since_start
+        if failed:
+            raise Stop(
+                "state",
+                f"the download into the ATS controller failed ({failed}): the recovery playbook is next",
+                details={"download_failed": True},
+            )
+
+    def _tell(self) -> None:
+        unit = self.unit
+        calm = 0.0 if self.calm_since is None else unit.clock.now() - self.calm_since
+        uptime = unit.observer.watch().uptime_s or 0.0
+        target = SHORT_UPTIME_S * unit.log.facts().doubled
+        # Both conditions have to be met; the one that takes longer is what the person waits for.
+        left = max(target - uptime, WATCH_S * unit.log.facts().doubled - calm, 0.0)
+        held = "DO NOT RECONNECT"
+        if relies_on_no_load(unit):
+            held = "CONNECT NO LOAD, TOUCH NO INPUT"
+        reason = f" ({self._why})" if self._why else ""
+        done = clock_text(max(0.0, target - left))
+        unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {held}{reason}", "settling")
+
+
+def settle(unit: Unit, sent: bool, what: str) -> None:
+    Settling(unit, sent, what).run()

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state folder: locks and evidence of the runs (SAFETY 7). Private to the collection."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any, Iterable
+
+from .errors import Stop
+from .._domain.instructions import State
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def default_state_dir() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(base) / "dcops-apc"
+
+
+def key_of(kind: str, value: str) -> str:
+    """A file name part. Device text goes in, so only harmless characters come out, and not many of them."""
+    return f"{kind}-{_UNSAFE.sub('', value)[:40].strip('.') or 'none'}"
+
+
+def in_container() -> bool:
+    return (
+        os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv") or bool(os.environ.get("container"))
+    )
+
+
+def on_a_mount(path: Path) -> bool:
+    """Is the folder on a mount of its own, rather than in the container's own, vanishing file system?"""
+    current = path.resolve()
+    while not os.path.ismount(current):
+        current = current.parent
+    return str(current) != "/"
+
+
+class Locks:
+    """One lock file per known key, all held until closed or until the process is gone."""
+
+    def __init__(self, folder: Path, owner: dict[str, Any]) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._held: dict[str, int] = {}
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Raises Stop("locked") naming the holder if any key is held by another run."""
+        for key in keys:
+            if key in self._held:
+                continue
+            path = self._folder / f"{key}.lock"
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as exc:
+                raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                holder = _holder(handle)
+                os.close(handle)
+                raise Stop(
+                    "locked", f"another run holds this unit: {holder}", state=State.LOCKED, details={"holder": holder}
+                ) from exc
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(self._owner).encode(), 0)
+            self._held[key] = handle
+
+    def close(self) -> None:
+        for handle in self._held.values():
+            os.close(handle)
+        self._held.clear()
+
+
+def _holder(handle: int) -> str:
+    try:
+        owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
+    except ValueError:
+        owner = {}
+    return f"run {owner.get('run', '?')}, pid {owner.get('pid', '?')} on host {owner.get('host', '?')}"
+
+
+class StateDir:
+    """``path``/locks, /evidence, /backups; simulated units are kept apart below /simulated."""
+
+    def __init__(self, path: Path | str | None, ephemeral: bool = False) -> None:
+        self.path = Path(path).expanduser() if path else default_state_dir()
+        self.ephemeral = ephemeral
+
+    def prepare(self) -> None:
+        """Makes the folders. Raises Stop("state") where nothing could be kept: then nothing may be sent."""
+        try:
+            for part in ("locks", "evidence", "backups", "simulated/evidence", "simulated/backups"):
+                (self.path / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = self.path / f".probe-{os.getpid()}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as exc:
+            raise Stop("state", f"state_dir {self.path} cannot be written: {exc.strerror}") from exc
+        if in_container() and not on_a_mount(self.path) and not self.ephemeral:
+            raise Stop(
+                "state",
+                f"state_dir {self.path} is inside this container and would vanish with it: mount a volume, "
+                "or set ephemeral_state: true to accept the loss",
+            )
+
+    def locks(self, run: str) -> Locks:
+        owner = {"run": run, "pid": os.getpid(), "host": socket.gethostname()}
+        return Locks(self.path / "locks", owner)
+
+    def folder(self, part: str, simulated: bool) -> Path:
+        return self.path / "simulated" / part if simulated else self.path / part

@@ -1,0 +1,206 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sending one file under the interlock, and the restart that follows (SAFETY 4.4). Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from .._domain.firmware import FirmwareFile
+from .._domain.interlock import Blind, Verdict
+from .._domain.observation import Sample
+from .._transport.errors import TransportError
+from .._transport.types import Login
+from .errors import Stop
+from .signals import held_signals
+from .unit import Unit
+
+# SAFETY 4.4: how long a missing answer holds the app's last block.
+LAST_BLOCK_HOLD_S = 60.0
+# How long, after login, readings may be missing before the file is not sent after all.
+GATE_S = 60.0
+BLIND_LIMIT_S = 600.0
+# An app that starts shows its version a little later than the AOS.
+VERSION_S = 180.0
+
+
+class Cut(Exception):
+    """The transfer must not be completed; the transport resets the connection when a hook raises this."""
+
+    def __init__(self, reason: str, verdict: Verdict) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+class _Gate:
+    """The transport's hooks: sampling goes on during the transfer, and the app's last block waits for the verdict."""
+
+    def __init__(self, unit: Unit, file: FirmwareFile, blind: Blind | None) -> None:
+        self.unit, self.file, self.blind = unit, file, blind
+        self.cuts = file.kind == "app"
+        self.last_released = False
+        self._judged: Sample | None = None
+        self._warned = False
+
+    def verdict(self) -> Verdict:
+        unit = self.unit
+        blind = None if unit.observer.newest.app_answers else self.blind
+        return unit.verdict(blind=blind)
+
+    def idle(self) -> None:
+        self.unit.observer.poll_if_due()
+        self._look()
+
+    def sent(self, done: int, total: int) -> None:
+        self.unit.observer.poll_if_due()
+        self._look()
+        share = 100 * done // max(total, 1)
+        self.unit.say(f"sending {self.file.kind} {self.file.version}: {share} %, DO NOT TOUCH ANY PLUG", "sending")
+
+    def _look(self) -> None:
+        newest = self.unit.observer.newest
+        if newest is self._judged or self.last_released:
+            return
+        self._judged = newest
+        verdict = self.verdict()
+        if not verdict.contradicted:
+            return
+        reason = "; ".join(f"{check.id}: {check.observed}" for check in verdict.contradicted)
+        if self.cuts:
+            raise Cut(reason, verdict)
+        if not self._warned:
+            # A half-written AOS may leave the card without one: an AOS transfer is never cut [?].
+            self._warned = True
+            self.unit.record("contradiction", during=self.file.file, reason=reason)
+            self.unit.say(f"{reason}; the AOS transfer goes on, TOUCH NO PLUG", "contradiction")
+
+    def last_block(self, done: int, total: int) -> None:
+        if not self.cuts:
+            self.last_released = True
+            return
+        unit = self.unit
+        began = unit.clock.now()
+        while True:
+            verdict = self.verdict()
+            if verdict.permitted:
+                unit.record("last_block", done=done, total=total)
+                self.last_released = True
+                return
+            if verdict.contradicted or unit.clock.now() - began >= LAST_BLOCK_HOLD_S:
+                raise Cut("; ".join(verdict.reasons), verdict)
+            unit.say("app's last block held until the verdict holds again, TOUCH NO PLUG", "held")
+            unit.observer.next()
+
+
+def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Verdict:
+    """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in unit.sent."""
+    data = unit.contents[file.file]
+    login = unit.login()
+    try:
+        gate = _Gate(unit, file, blind)
+        verdict = _last_moment(unit, gate, blind_end_s)
+        unit.log.rebase()
+        checks = [check.to_result() for check in verdict.checks]
+        # Nothing leaves before this record is on the disk: a later run must know that it began.
+        unit.record("stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks)
+        unit.sent.begun.append(file.file)
+        unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
+        with held_signals():
+            _store(unit, file, login, data, gate)
+        return verdict
+    finally:
+        login.close()
+
+
+def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: _Gate) -> None:
+    unit.expect_restart = True
+    unit.restarts_before_send = unit.observer.restarts
+    try:
+        login.store(file.file, data, gate)
+    except Cut as exc:
+        login.abort()
+        unit.sent.app_cut = True
+        unit.expect_restart = False
+        unit.record("stor_cut", file=file.file, reason=str(exc))
+        raise Stop("refused", f"the transfer of {file.file} was cut before its last block: {exc}", exc.verdict) from exc
+    except TransportError as exc:
+        login.abort()
+        if not gate.last_released and file.kind == "app":
+            unit.sent.app_cut = True
+        else:
+            setattr(unit.sent, file.kind, True)
+        unit.record("stor_failed", file=file.file, reason=exc.message, last_block_released=gate.last_released)
+        raise Stop("transfer", f"the transfer of {file.file} broke off: {exc.message}") from exc
+    setattr(unit.sent, file.kind, True)
+    unit.record("stor_end", file=file.file)
+
+
+def _last_moment(unit: Unit, gate: _Gate, blind_end_s: float | None) -> Verdict:
+    """The verdict is taken after login; only for want of time or of an answer is it waited for."""
+    end = unit.clock.now() + GATE_S
+    while True:
+        if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
+            raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
+        verdict = gate.verdict()
+        if verdict.permitted:
+            return verdict
+        if verdict.contradicted or unit.clock.now() >= end:
+            raise Stop("refused", "; ".join(verdict.reasons), verdict)
+        unit.observer.next()
+
+
+def await_restart(unit: Unit, file: FirmwareFile) -> Sample:
+    """The card goes down and comes back; the version it then shows is the only proof of success."""
+    restarts = unit.restarts_before_send
+    _until(
+        unit,
+        lambda sample: not sample.answered or unit.observer.restarts > restarts,
+        unit.options.down_timeout_s,
+        f"{file.kind} sent, waiting for the card to restart",
+        f"the card did not restart within {unit.options.down_timeout_s:.0f} s after {file.file}",
+    )
+    _until(
+        unit,
+        lambda sample: sample.answered and unit.observer.restarts > restarts,
+        unit.options.up_timeout_s,
+        f"{file.kind} sent, the card restarts",
+        f"the card did not come back within {unit.options.up_timeout_s:.0f} s after {file.file}",
+    )
+    end = unit.clock.now() + VERSION_S
+    while not _proved(unit.observer.newest, file):
+        newest = unit.observer.newest
+        shown = newest.identity.aos if file.kind == "aos" else newest.identity.app
+        if unit.clock.now() >= end or (newest.answered and shown.version is not None):
+            raise Stop("transfer", f"after {file.file} the card runs {shown.version or 'no app'}, not {file.version}")
+        unit.say(f"{file.kind} sent, waiting for its version, DO NOT RECONNECT", "version")
+        unit.observer.next()
+    sample = unit.observer.newest
+    unit.expect_restart = False
+    unit.disturbance = ""
+    unit.observer.forget_breaks()
+    unit.record("restarted", file=file.file, uptime_s=sample.uptime_s, version=str(file.version))
+    return sample
+
+
+def _proved(sample: Sample, file: FirmwareFile) -> bool:
+    card = sample.identity
+    if not sample.answered:
+        return False
+    if file.kind == "aos":
+        return bool(card.aos.version == file.version)
+    return bool(card.app.version == file.version and card.app_token == file.token)
+
+
+def _until(unit: Unit, done: Callable[[Sample], bool], timeout_s: float, text: str, failure: str) -> None:
+    end = unit.clock.now() + timeout_s
+    began = unit.clock.now()
+    while True:
+        sample = unit.observer.next()
+        if done(sample):
+            return
+        if unit.clock.now() >= end:
+            raise Stop("transfer", failure)
+        waited = unit.clock.now() - began
+        unit.say(f"{text} ({waited:.0f} s of {timeout_s:.0f} s), DO NOT RECONNECT", "restart")

@@ -1,0 +1,407 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One unit under a run: everything a step needs in its hands. Private to the collection."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import tzinfo, timezone
+from typing import Callable, Mapping, Protocol, Sequence
+
+from .._domain.ats import Redundancy, Source
+from .._domain.bulletins import app_token_of, ats_generation
+from .._domain.checks import Found, Method
+from .._domain.confirmations import WHATS, Confirmation, Judged, Subject, judge_confirmation
+from .._domain.events import parse_event_log
+from .._domain.firmware import FirmwarePackage, check_package
+from .._domain.identity import usable_serial
+from .._domain.interlock import Blind, Case, Verdict, judge
+from .._domain.observation import Bounds, Sample
+from .._domain.samedevice import LoginFacts, same_unit
+from .._transport.errors import TransportError
+from .._transport.types import Login
+from .clock import Clock
+from .errors import Stop
+from .evidence import Evidence, NoEvidence, history, last_time
+from .observe import LogTracker, Observer
+from .state import Locks, StateDir, key_of
+
+
+class Progress(Protocol):
+    def say(self, text: str, key: str = "") -> None:
+        """``key`` names a line that replaces its predecessor; a changed key is always shown."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another ATS that must read fully redundant before this one gives up its redundancy."""
+
+    label: str
+    read: Callable[[], Sample]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The run's options, checked. Times in device seconds, except where a transport counts real ones."""
+
+    method: Method = Method.SINGLE_SOURCE
+    primary: Source | None = None
+    confirmations: tuple[Confirmation, ...] = ()
+    zone: tzinfo = timezone.utc
+    allow_downgrade: bool = False
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    stability_s: float = 30.0
+    poll_interval_s: float = 2.0
+    down_timeout_s: float = 300.0
+    up_timeout_s: float = 600.0
+    controller_timeout_s: float = 900.0
+    action_timeout_s: float = 3600.0
+    busy_timeout_s: float = 240.0
+    change_reference: str = ""
+
+
+@dataclass
+class Sent:
+    """What this process has sent so far. ``app_cut``: begun, and cut before its last block."""
+
+    begun: list[str] = field(default_factory=list)
+    aos: bool = False
+    app: bool = False
+    app_cut: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        return not self.begun
+
+
+class Unit:
+    """Wiring of one unit: clock, observer, log, login, evidence, and the case that the interlock judges."""
+
+    def __init__(
+        self,
+        label: str,
+        address: str,
+        port: int,
+        clock: Clock,
+        read: Callable[[], Sample],
+        read_whole: Callable[[], Sample],
+        open_login: Callable[[Callable[[], None]], Login],
+        options: Options,
+        progress: Progress,
+        package: FirmwarePackage | None = None,
+        contents: Mapping[str, bytes] | None = None,
+        peers: Sequence[Peer] = (),
+        store: StateDir | None = None,
+        on_first: Callable[[Sample], None] = lambda sample: None,
+    ) -> None:
+        self.label, self.address, self.port = label, address, port
+        self.clock, self.options, self.progress = clock, options, progress
+        self.package, self.contents, self.peers = package, contents or {}, peers
+        self.store = store
+        self.run_id = uuid.uuid4().hex[:12]
+        self.bounds = Bounds.for_factor(1.0, options.stability_s)
+        self.observer = Observer(clock, read, options.poll_interval_s, self.bounds)
+        self.observer.on_sample = self._on_sample
+        self.log = LogTracker()
+        self.login_facts: LoginFacts | None = None
+        self.evidence: Evidence | NoEvidence = NoEvidence()
+        self.locks: Locks | None = None
+        self.earlier: list[dict[str, object]] = []
+        self.sent = Sent()
+        self.confirmed: dict[str, Judged] = {}
+        self.disturbance = ""
+        self.expect_restart = False
+        self.restarts_before_send = 0
+        self.evidence_lost = ""
+        self.read_whole = read_whole
+        self._open_login = open_login
+        self._on_first = on_first
+        self._who: tuple[object, ...] | None = None
+
+    # -- beginning -----------------------------------------------------------------------------------------------
+
+    def first_contact(self, tries: int = 3) -> Sample:
+        """The first answer; fixes the clock's factor and the bounds. Raises TransportError("timeout") on silence."""
+        for _attempt in range(tries):
+            sample = self.observer.poll()
+            if sample.answered:
+                self._on_first(sample)
+                factor = float(sample.identity.simulated or 1)
+                self.bounds = Bounds.for_factor(factor, self.options.stability_s)
+                self.observer.bounds = self.bounds
+                self.observer.samples.clear()
+                self.observer.good = None
+                return self.observer.poll()
+            self.clock.sleep(1.0)
+        raise TransportError("timeout", sample.error or "the card does not answer by SNMP")
+
+    @property
+    def simulated(self) -> bool:
+        good = self.observer.good
+        return bool(good and good.identity.simulated)
+
+    def keys(self) -> list[str]:
+        """Every name by which this unit is known now: pinned address and port, card SN, A.1.6."""
+        found = [key_of("addr", f"{self.address}-{self.port}")]
+        good = self.observer.good
+        if good is not None:
+            for kind, text in (("card", good.identity.serial), ("ats", good.ats.serial)):
+                serial = usable_serial(text)
+                if serial:
+                    found.append(key_of(kind, serial))
+        return found
+
+    def begin(self, step: str, writing: bool) -> None:
+        """Locks, evidence and confirmations. ``writing`` False (check mode, info): nothing is left behind."""
+        if self.store is not None and writing:
+            self.store.prepare()
+            self.locks = self.store.locks(self.run_id)
+            self.locks.add(self.keys())
+        if self.store is not None:
+            folder = self.store.folder("evidence", self.simulated)
+            self.earlier = history(folder, self.keys()) if folder.is_dir() else []
+            if writing:
+                header = {
+                    "step": step,
+                    "label": self.label,
+                    "simulated": self.simulated,
+                    "method": self.options.method.value,
+                    "change_reference": self.options.change_reference,
+                    "unit": self.unit_facts(),
+                }
+                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall())
+        self._judge_confirmations()
+
+    def unit_facts(self) -> dict[str, object]:
+        sample = self.observer.newest
+        card = sample.identity
+        return {
+            "model": sample.ats.model or card.model,
+            "ats_serial": sample.ats.serial,
+            "card_serial": card.serial,
+            "name": sample.name,
+            "aos": str(card.aos.version) if card.aos.version else None,
+            "app": str(card.app.version) if card.app.version else None,
+        }
+
+    def subject_serial(self) -> str | None:
+        """SAFETY 2: the ATS's own serial; unreadable: the one that evidence ties to this card; else the card's SN."""
+        sample = self.observer.newest
+        own = usable_serial(sample.ats.serial)
+        if own:
+            return own
+        card = usable_serial(sample.identity.serial)
+        for record in reversed(self.earlier):
+            unit = record.get("unit")
+            if isinstance(unit, dict) and card and unit.get("card_serial") == card:
+                tied = usable_serial(str(unit.get("ats_serial") or ""))
+                if tied:
+                    return tied
+        return card
+
+    def _judge_confirmations(self) -> None:
+        now = self.clock.wall()
+        subject = Subject(self.subject_serial(), self.address)
+        exact = self.options.method in (Method.APP_ONLY, Method.RECOVERY)
+        floor = last_time(self.earlier, ("permission_reconnect", "recovery_attempt")) if exact else None
+        for what in WHATS:
+            self.confirmed[what] = judge_confirmation(
+                what, self.options.confirmations, subject, now, self.options.zone, exact, floor
+            )
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, key: str = "") -> None:
+        mark = "SIMULATED " if self.simulated else ""
+        self.progress.say(f"{self.label}: {mark}{text}", key)
+
+    def record(self, kind: str, **fields: object) -> None:
+        """Evidence. After a byte was sent a full disk must not stop the watching: it is reported instead."""
+        try:
+            self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+        except Stop as exc:
+            if self.sent.nothing:
+                raise
+            self.evidence_lost = exc.message
+
+    def _on_sample(self, sample: Sample, before: Sample | None) -> None:
+        if not sample.answered:
+            return
+        if before is None or before.discrete != sample.discrete or before.who != sample.who:
+            a, b = sample.ats.input_a, sample.ats.input_b
+            self.record(
+                "sample",
+                at_s=round(sample.at_s, 2),
+                uptime_s=sample.uptime_s,
+                comm=sample.ats.controller_comm.shown(),
+                selected=sample.ats.selected_source.shown(),
+                redundancy=sample.ats.redundancy.shown(),
+                switch=sample.ats.switch.shown(),
+                a=f"{a.status.shown()} {a.voltage_v.shown('V')}",
+                b=f"{b.status.shown()} {b.voltage_v.shown('V')}",
+                load_a=sample.ats.load.total_current_a,
+                aos=sample.identity.aos.file,
+                app=sample.identity.app.file,
+            )
+        self._look_for_disturbance(sample, before)
+
+    def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
+        if before is None or self.expect_restart:
+            return
+        if sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s:
+            self.disturbance = "the card restarted, and not by this run"
+        elif before.identity.simulated != sample.identity.simulated:
+            self.disturbance = "the unit changed what it declares about being simulated"
+        elif (before.identity.aos.file, before.identity.app.file) != (sample.identity.aos.file, sample.identity.app.file):
+            self.disturbance = "the firmware changed, and not by this run"
+        elif before.last_transfer != sample.last_transfer and self.sent.nothing:
+            self.disturbance = "the card's last-transfer result changed, and not by this run"
+
+    # -- logging in ----------------------------------------------------------------------------------------------
+
+    def login(self) -> Login:
+        """A login of the kind that sends, with event.txt read over it. The caller closes it. Busy cards are waited for."""
+        end = self.clock.now() + self.options.busy_timeout_s
+        pause = 5.0
+        while True:
+            try:
+                self.log.own_logins += 1
+                login = self._open_login(self.observer.poll_if_due)
+                break
+            except TransportError as exc:
+                self.log.own_logins -= 1
+                if exc.kind != "busy" or self.clock.now() >= end:
+                    raise
+                self.say(f"the card is busy, trying again: {exc.message}", "busy")
+                until = self.clock.now() + pause
+                while self.clock.now() < until:
+                    self.observer.next()
+                pause = min(pause * 2, 60.0)
+        try:
+            self._read_over(login)
+        except BaseException:
+            login.close()
+            raise
+        return login
+
+    def _read_over(self, login: Login) -> None:
+        self.log.own_transfers += 1
+        log = parse_event_log(login.fetch("event.txt"))
+        self.log.update(log, self.clock.now())
+        facts = LoginFacts("ftp", login.banner, log.head)
+        good = self.observer.good
+        if good is not None and not same_unit(good, facts).ok:
+            # The head of event.txt may name nothing unique; config.ini holds name and address too.
+            self.log.own_transfers += 1
+            try:
+                text = login.fetch("config.ini").decode("latin-1")
+                facts = LoginFacts("ftp", login.banner, log.head, tuple(text.splitlines()[:5000]))
+            except TransportError as exc:
+                if exc.kind != "transfer":
+                    raise
+        self.login_facts = facts
+
+    def read_log(self) -> bool:
+        """Reads event.txt with a login of its own. False (and the reason kept) where it could not be read."""
+        try:
+            self.login().close()
+        except TransportError as exc:
+            if exc.kind == "auth":
+                raise
+            self.log.failed(exc.message)
+            return False
+        return True
+
+    # -- judging -------------------------------------------------------------------------------------------------
+
+    def model(self) -> str | None:
+        sample = self.observer.good
+        if sample is None:
+            return None
+        if sample.ats.model or sample.identity.model:
+            return sample.ats.model or sample.identity.model
+        for record in reversed(self.earlier):
+            unit = record.get("unit")
+            if isinstance(unit, dict) and unit.get("model"):
+                return str(unit["model"])
+        return None
+
+    def covered(self) -> Found:
+        """SAFETY 1.6: writes go only to gen-2 AP77xx."""
+        sample = self.observer.good
+        if sample is None:
+            return Found(False, "no answer", missing=True)
+        card, model = sample.identity, self.model()
+        generation = ats_generation(model, card.app_token)
+        if generation != "gen2":
+            return Found(False, f"{model or 'unknown model'} is not covered by this procedure ({generation})")
+        if card.app_token is None and card.hardware != "hw02":
+            return Found(False, f"{model} shows no app and its card is {card.hardware or 'unknown'}, not hw02")
+        return Found(True, f"{model}, app {card.app_token or 'absent'}")
+
+    def package_found(self) -> Found:
+        sample = self.observer.good
+        if self.package is None or sample is None:
+            return Found(False, "no package given" if self.package is None else "no answer")
+        card = sample.identity
+        problems = check_package(
+            self.package,
+            installed_hardware=card.hardware,
+            installed_app_token=card.app_token or app_token_of(self.model()),
+            installed_aos=card.aos.version,
+            installed_app=card.app.version,
+            allow_downgrade=self.options.allow_downgrade,
+            checksums=self.options.checksums,
+            app_present=card.app_token is not None,
+        )
+        aos, app = self.package.aos, self.package.app
+        shown = f"AOS {aos.version}, app {app.version}" if aos and app else "incomplete"
+        return Found(not problems, "; ".join(problems) or shown)
+
+    def undisturbed(self) -> Found:
+        foreign = self.disturbance or self.log.facts().foreign
+        return Found(not foreign, foreign or "nothing but this run")
+
+    def case(self, blind: Blind | None = None) -> Case:
+        good = self.observer.good
+        secondary = self.options.primary.other if self.options.primary else None
+        return Case(
+            method=self.options.method,
+            primary=self.options.primary,
+            samples=self.observer.samples,
+            now_s=self.clock.now(),
+            bounds=self.bounds,
+            covered=self.covered(),
+            identity=same_unit(good, self.login_facts) if good else Found(False, "no answer", missing=True),
+            package=self.package_found(),
+            undisturbed=self.undisturbed(),
+            log=self.log.facts(),
+            watch=self.observer.watch(),
+            confirmed=self.confirmed,
+            package_aos=self.package.aos.version if self.package and self.package.aos else None,
+            witnessed=secondary is not None and self.observer.witnessed(secondary),
+            blind=blind,
+        )
+
+    def verdict(self, before_action: bool = False, blind: Blind | None = None) -> Verdict:
+        return judge(self.case(blind), before_action)
+
+    def check_peers(self) -> None:
+        """Raises Stop("refused") unless every peer reads fully redundant now."""
+        for peer in self.peers:
+            try:
+                sample = peer.read()
+            except TransportError as exc:
+                raise Stop("refused", f"redundancy peer {peer.label} does not answer: {exc.message}") from exc
+            if not sample.answered:
+                raise Stop("refused", f"redundancy peer {peer.label} does not answer: {sample.error}")
+            if not sample.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
+                raise Stop("refused", f"redundancy peer {peer.label} reads {sample.ats.redundancy.shown()}")
+
+    def close(self) -> None:
+        self.evidence.close()
+        if self.locks is not None:
+            self.locks.close()

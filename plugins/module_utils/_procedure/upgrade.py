@@ -1,0 +1,77 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Steps 4 to 6 of SAFETY 4: what is to be sent, sent in order, each file under its own verdict. Private to the collection."""
+
+from __future__ import annotations
+
+from .._domain.interlock import Blind, Verdict
+from .._domain.instructions import State
+from .baseline import ensure_backup
+from .entry import Entry, EntryKind
+from .errors import Stop
+from .ready import Waiter, isolate, wait_permitted
+from .settle import settle
+from .transfer import BLIND_LIMIT_S, await_restart, send
+from .unit import Unit
+
+
+def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
+    """Carries the entry out; returns the paths of a backup taken on the way. Raises Stop."""
+    if entry.kind is EntryKind.UNCHANGED:
+        return None
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", f"{entry.reason}: the recovery playbook is next, nothing is sent by this one")
+    if entry.kind is EntryKind.WATCH:
+        settle(unit, sent=False, what="watching only, nothing to be sent")
+        return None
+    isolate(unit)
+    saved = ensure_backup(unit)
+    carried: Verdict | None = None
+    aos_end_s = 0.0
+    for file in entry.files:
+        blind = None
+        if carried is None:
+            wait_permitted(unit, False, unit.options.controller_timeout_s)
+        else:
+            blind = _between(unit, carried, aos_end_s)
+        carried = send(unit, file, blind, aos_end_s + BLIND_LIMIT_S if blind else None)
+        aos_end_s = unit.clock.now()
+        await_restart(unit, file)
+        # What was read over the old login speaks of the firmware that ran before.
+        unit.login_facts = None
+    settle(unit, sent=True, what=f"{entry.files[-1].kind} sent")
+    return saved
+
+
+def _between(unit: Unit, carried: Verdict, aos_end_s: float) -> Blind | None:
+    """After the AOS: either the ATS answers, and the full interlock must hold again, or the card is blind (SAFETY 4.5)."""
+    waiter = Waiter(unit, after_restart=True)
+    end = unit.clock.now() + unit.options.controller_timeout_s
+    answering_since: float | None = None
+    app_seen = False
+    while True:
+        sample, now = unit.observer.newest, unit.clock.now()
+        if not sample.answered:
+            answering_since = None
+        elif answering_since is None:
+            answering_since = sample.at_s
+        app_seen = app_seen or sample.app_answers
+        blind = None if app_seen else Blind(carried, now - answering_since if answering_since is not None else 0.0)
+        verdict = unit.verdict(blind=blind)
+        if verdict.permitted:
+            return blind
+        if not app_seen and now > aos_end_s + BLIND_LIMIT_S:
+            raise Stop(
+                "refused",
+                "the card shows no ATS app for more than 10 minutes since the AOS was sent: the app is held back",
+                verdict,
+                State.AOS_NEW_NO_APP,
+            )
+        waiter.refuse_if_hopeless(verdict)
+        if now >= end:
+            raise Stop("refused", f"not permitted in time after the AOS: {'; '.join(verdict.reasons)}", verdict)
+        waiting = "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing)
+        unit.say(f"aos sent, measuring before the app, TOUCH NO PLUG: {waiting}", "between")
+        waiter.step()

@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module ats_info. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._runs.nmc_info import who
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC}
+OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:
+    """Reads the unit once; changes nothing, so check mode is the same."""
+    client = open_snmp(snmp_options(params, resolve_and_pin(params["host"])))
+    try:
+        read = read_state(client)
+    finally:
+        client.close()
+    require_ats(params["host"], read)
+    return {"changed": False, "ats": ats_result(read.ats, read.nmc.identity), "nmc": nmc_result(read.nmc)}
+
+
+def require_ats(host: str, read: StateRead) -> None:
+    """Raises Stop unless ATS objects answered. What answers instead is said, and returned as ``nmc``."""
+    if read.ats.objects_answered:
+        return
+    card = read.nmc.identity
+    details = {"nmc": nmc_result(read.nmc)}
+    if card.app_token is None and ats_generation(card.model, None) != "unknown":
+        raise Stop(
+            "state",
+            f"{host} is an {card.model} whose card answers, but no ATS application runs on it: nothing can be measured.",
+            details=details,
+        )
+    raise Stop("not_an_ats", f"{host} is no APC Rack ATS but {who(read.nmc)}.", details=details)

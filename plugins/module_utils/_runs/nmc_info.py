@@ -1,0 +1,51 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module nmc_info. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState, decode_nmc
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import Plan, read_plan, scalar
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC}
+OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+
+# One round trip: none of the ATS objects is asked for.
+_CARD = Plan([scalar(oid) for oid in (o.SYS_DESCR, o.SYS_OBJECT_ID, o.SYS_UP_TIME, o.SYS_NAME, o.LAST_TRANSFER)])
+_ENTERPRISE = ".".join(map(str, o.ENTERPRISE)) + "."
+
+
+def is_card(nmc: NmcState) -> bool:
+    """An agent of this maker, or one that describes itself like its cards."""
+    return nmc.identity.aos.version is not None or (nmc.object_id or "").startswith(_ENTERPRISE)
+
+
+def who(nmc: NmcState) -> str:
+    """What an agent that is not what was looked for says about itself."""
+    card = nmc.identity
+    if is_card(nmc) and card.model:
+        app = f", application {card.app.file}" if card.app.file else ""
+        return f"an APC {card.model}{app}"
+    if card.description:
+        return f"something that describes itself as '{card.description[:120]}'"
+    return f"an SNMP agent without a description (sysObjectID {nmc.object_id or 'not readable'})"
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:
+    """Reads the card; changes nothing, so check mode is the same."""
+    client = open_snmp(snmp_options(params, resolve_and_pin(params["host"])))
+    try:
+        nmc = decode_nmc(read_plan(client, _CARD))
+    finally:
+        client.close()
+    if not is_card(nmc):
+        raise TransportError("unsupported", f"{params['host']} is no APC network management card but {who(nmc)}.")
+    return {"changed": False, "nmc": nmc_result(nmc)}

@@ -1,0 +1,416 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""FTP to a management card: one login, small blocks, hard deadlines, and somebody else's work done while waiting.
+
+The card reboots as soon as it has a whole firmware file, so the end of a transfer is decided byte by byte: see store().
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import os
+import re
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .address import family_of, shown
+from .errors import TransportError
+from .types import TransferHooks
+
+# 512 bytes and a small socket buffer: resets near 55 KB were seen with large ones (facts/NMC). It also bounds how many
+# bytes are out of our hands when a transfer is cut.
+BLOCK = 512
+SEND_BUFFER = 4096
+LAST_REPLY_S = 10.0
+_QUIT_S = 2.0
+_SLICE_S = 0.25
+_MAX_LINE = 2048
+_MAX_REPLY = 32768
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_BUSY = re.compile(r"currently logged|already logged|in use|session|busy|too many|try again later", re.IGNORECASE)
+
+Idle = Callable[[], None]
+
+
+def open_ftp(address: str, port: int, username: str, password: str, timeout_s: float, idle: Idle) -> FtpLogin:
+    """Logs in, in at most ``timeout_s`` real seconds. ``idle`` is called at least every half second of any wait."""
+    for what, text in (("user name", username), ("password", password)):
+        if not text.isprintable() or len(text) > 256:
+            raise TransportError("unsupported", f"the FTP {what} holds a control character or is too long")
+    login = FtpLogin(address, port, timeout_s, idle)
+    try:
+        login.log_in(username, password)
+    except BaseException:
+        login.abort()
+        raise
+    return login
+
+
+class _Control(ftplib.FTP):
+    """ftplib's reply grammar on our own socket handling: its makefile() would block without a hard end."""
+
+    sock: Any
+
+    def __init__(self, address: str, port: int, idle: Idle) -> None:
+        super().__init__()
+        self.address = address
+        self.where = shown(address, port)
+        self.idle = idle
+        self.deadline = 0.0
+        self._buffer = b""
+        self._reply_bytes = 0
+        self.af = family_of(address)
+        self.passiveserver = True
+
+    def set_debuglevel(self, level: int) -> None:
+        """Never: it prints the password."""
+
+    def open(self, address: str, port: int, deadline: float) -> socket.socket:
+        sock = socket.socket(self.af, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            sock.setblocking(False)
+            where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(where)
+            self.wait([(sock, select.POLLOUT)], deadline, "accept a connection")
+            failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failure:
+                raise OSError(failure, os.strerror(failure))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def wait(
+        self, watched: list[tuple[socket.socket, int]], deadline: float, doing: str, kind: str = "timeout"
+    ) -> set[int]:
+        """File descriptors that are ready; never empty. What is ready wins over a deadline that idle() overran."""
+        poll = select.poll()
+        for sock, events in watched:
+            poll.register(sock, events)
+        while True:
+            left = deadline - time.monotonic()
+            ready = {number for number, _event in poll.poll(max(0.0, min(_SLICE_S, left)) * 1000)}
+            if ready:
+                return ready
+            if left <= 0:
+                raise TransportError(kind, f"{self.where} did not {doing} in time (FTP)")
+            self.idle()
+
+    def getline(self) -> str:
+        """One line, without its end; bounded in length, and by the deadline however slowly it trickles."""
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > _MAX_LINE:
+                raise TransportError("transfer", f"{self.where} sent an endless FTP reply line")
+            self.wait([(self.sock, select.POLLIN)], self.deadline, "answer")
+            data = self.sock.recv(1024)
+            if not data:
+                raise EOFError
+            self._buffer += data
+            if time.monotonic() > self.deadline and b"\n" not in self._buffer:
+                raise TransportError("timeout", f"{self.where} did not finish its FTP reply in time")
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        self._reply_bytes += len(line)
+        if self._reply_bytes > _MAX_REPLY:
+            raise TransportError("transfer", f"{self.where} sent an endless FTP reply")
+        return line.rstrip(b"\r").decode("latin-1")
+
+    def getmultiline(self) -> str:
+        self._reply_bytes = 0
+        return super().getmultiline()
+
+    def putline(self, line: str) -> None:
+        if "\r" in line or "\n" in line or "\0" in line:
+            raise TransportError("internal", "an FTP command with a line break was refused")
+        data = line.encode("utf-8") + b"\r\n"
+        while data:
+            self.wait([(self.sock, select.POLLOUT)], self.deadline, "take a command")
+            data = data[self.sock.send(data) :]
+
+    @property
+    def unread(self) -> bool:
+        """A reply that came together with the one before it."""
+        return b"\n" in self._buffer
+
+    def passive_port(self) -> int:
+        """Only the port counts: the data connection goes to the pinned address, whatever the card says."""
+        try:
+            if self.af == socket.AF_INET:
+                return int(ftplib.parse227(self.sendcmd("PASV"))[1])
+            return int(ftplib.parse229(self.sendcmd("EPSV"), (self.address, 0))[1])
+        except ftplib.error_proto:
+            raise TransportError("transfer", f"{self.where} answered the passive mode command unintelligibly") from None
+
+
+class FtpLogin:
+    """The Login of types.py. ``last_reply`` is what the card said after a file, if anything: weak evidence."""
+
+    def __init__(self, address: str, port: int, timeout_s: float, idle: Idle) -> None:
+        self._port = port
+        self._timeout_s = timeout_s
+        self._idle = idle
+        self._control = _Control(address, port, idle)
+        self._data: socket.socket | None = None
+        # Open: to be logged out of. In step: the next reply belongs to the next command.
+        self._open = False
+        self._in_step = False
+        self.banner = ""
+        self.last_reply = ""
+
+    # -- login ---------------------------------------------------------------------------------------------------
+
+    def log_in(self, username: str, password: str) -> None:
+        control = self._control
+        control.deadline = time.monotonic() + self._timeout_s
+        try:
+            control.sock = control.open(control.address, self._port, control.deadline)
+            self._open = self._in_step = True
+            welcome = control.getresp()
+            self.banner = _clean(welcome, 512)
+            if not welcome.startswith("220"):
+                raise TransportError("busy", f"{control.where} is not ready for FTP: {_clean(welcome)}")
+            reply = control.sendcmd(f"USER {username}")
+            if reply.startswith("3"):
+                reply = control.sendcmd(f"PASS {password}")
+            if not reply.startswith("2"):
+                raise TransportError("auth", f"{control.where} wants more than a user name and a password")
+        except ftplib.Error as error:
+            raise self._refused(str(error), password) from None
+        except EOFError:
+            raise TransportError("transfer", f"{control.where} closed the FTP connection during the login") from None
+        except ConnectionRefusedError:
+            raise TransportError(
+                "transfer", f"{control.where} refused FTP: it is off, another port, or the card is starting"
+            ) from None
+        except OSError as error:
+            raise TransportError("transfer", f"FTP login at {control.where} failed: {_reason(error)}") from None
+        with self._transferring("the change to binary transfers"):
+            control.voidcmd("TYPE I")
+
+    def _refused(self, reply: str, password: str) -> TransportError:
+        # Some servers quote the command they refuse.
+        said = _clean(reply)
+        if password and password in said:
+            said = f"{said[:3]} (its text is not shown: it quotes the password)"
+        where = self._control.where
+        if reply.startswith("4") or _BUSY.search(reply):
+            return TransportError("busy", f"{where} takes no FTP login now, somebody else may be logged in: {said}")
+        if reply.startswith("5"):
+            return TransportError("auth", f"{where} refused the FTP user name or password: {said}")
+        return TransportError("transfer", f"{where} answered the FTP login unintelligibly: {said}")
+
+    # -- fetch ---------------------------------------------------------------------------------------------------
+
+    def fetch(self, name: str, limit: int = 262144) -> bytes:
+        """The file, whole: it must be followed by the card's word that this was all."""
+        _check_name(name)
+        control = self._control
+        with self._transferring(f"fetching {name}"), contextlib.ExitStack() as stack:
+            stack.callback(self._close_data)
+            # A trickle keeps no transfer alive longer than this; logs and settings are some 10 KB.
+            end = time.monotonic() + 4 * self._timeout_s
+            data = self._begin(f"RETR {name}")
+            parts: list[bytes] = []
+            size = 0
+            while True:
+                stall = time.monotonic() + self._timeout_s
+                control.wait([(data, select.POLLIN)], min(stall, end), f"send more of {name}")
+                block = data.recv(16384)
+                if not block:
+                    break
+                size += len(block)
+                if size > limit:
+                    raise TransportError("transfer", f"{name} from {control.where} is larger than {limit} bytes")
+                parts.append(block)
+                if time.monotonic() > end:
+                    raise TransportError("timeout", f"{control.where} did not finish sending {name} in time (FTP)")
+            self._close_data()
+            control.deadline = time.monotonic() + self._timeout_s
+            self.last_reply = _clean(control.voidresp())
+            return b"".join(parts)
+
+    # -- store ---------------------------------------------------------------------------------------------------
+
+    def store(self, name: str, data: bytes, hooks: TransferHooks) -> None:
+        """Hands over every byte, or raises after a reset of both connections.
+
+        Anything that ends a transfer early must be a reset: to FTP an orderly close is the end of the file, and the
+        card would install what it has. Once the last block is handed over the card may die at any moment: no error.
+        """
+        _check_name(name)
+        if not data:
+            raise TransportError("transfer", f"{name} is empty: nothing to send")
+        control = self._control
+        control.idle = hooks.idle
+        try:
+            with self._transferring(f"sending {name}"):
+                self._send(name, data, hooks)
+        except BaseException:
+            if self._in_step:
+                # Refused before the first byte: the session is whole and can be logged out of.
+                _reset(self._data)
+                self._close_data()
+            else:
+                self.abort()
+            raise
+        finally:
+            control.idle = self._idle
+        self._await_end(hooks.idle)
+
+    def _send(self, name: str, data: bytes, hooks: TransferHooks) -> None:
+        channel = self._begin(f"STOR {name}")
+        total = len(data)
+        last_start = (total - 1) // BLOCK * BLOCK
+        done = 0
+        while done < total:
+            if done == last_start:
+                hooks.last_block(done, total)
+            # Only after the hook: it may have waited, and meanwhile the card may have spoken.
+            block = memoryview(data)[done : done + BLOCK]
+            stall = time.monotonic() + self._timeout_s
+            while block:
+                block = block[self._send_some(channel, block, stall, done, total) :]
+            done = min(done + BLOCK, total)
+            hooks.sent(done, total)
+
+    def _send_some(self, channel: socket.socket, block: memoryview, stall: float, done: int, total: int) -> int:
+        control = self._control
+        ready = control.wait(
+            [(channel, select.POLLOUT), (control.sock, select.POLLIN)],
+            stall,
+            f"take more than {done} of {total} bytes",
+            "transfer",
+        )
+        if control.sock.fileno() in ready or control.unread:
+            # The card speaks before it has everything: a refusal, or its end.
+            control.deadline = time.monotonic() + self._timeout_s
+            reply = control.getmultiline()
+            raise TransportError(
+                "transfer", f"{control.where} ended the transfer after {done} of {total} bytes: {_clean(reply)}"
+            )
+        with contextlib.suppress(BlockingIOError):
+            return channel.send(block)
+        return 0
+
+    def _await_end(self, idle: Idle) -> None:
+        """The end of the file, then whatever the card still says: for at most ten seconds, and no end is an error."""
+        control, channel = self._control, self._data
+        control.idle = idle
+        control.deadline = time.monotonic() + LAST_REPLY_S
+        self.last_reply = ""
+        try:
+            if channel is not None:
+                # Not a close yet: closing with something unread would be a reset, and so cut the file's last bytes off.
+                channel.shutdown(socket.SHUT_WR)
+            self.last_reply = _clean(control.getmultiline())
+        except (EOFError, OSError):
+            self._open = self._in_step = False
+        except TransportError:
+            self._in_step = False
+        finally:
+            control.idle = self._idle
+            self._close_data()
+
+    # -- shared --------------------------------------------------------------------------------------------------
+
+    def _begin(self, command: str) -> socket.socket:
+        """The data connection, and the card's agreement to the command."""
+        control = self._control
+        control.deadline = time.monotonic() + self._timeout_s
+        self._data = control.open(control.address, control.passive_port(), control.deadline)
+        control.deadline = time.monotonic() + self._timeout_s
+        reply = control.sendcmd(command)
+        if not reply.startswith("1"):
+            # 2xx before anything was transferred: the card did nothing.
+            raise TransportError("transfer", f"{control.where} did not start the transfer: {_clean(reply)}")
+        return self._data
+
+    @contextlib.contextmanager
+    def _transferring(self, doing: str) -> Iterator[None]:
+        where = self._control.where
+        if not self._in_step:
+            raise TransportError("transfer", f"{doing} is not possible: the FTP session with {where} is over")
+        self._in_step = False
+        try:
+            yield
+            self._in_step = True
+        except ftplib.error_proto as error:
+            raise TransportError("transfer", f"{where} answered {doing} unintelligibly: {_clean(str(error))}") from None
+        except ftplib.Error as error:
+            # A refusal is a whole answer: the session goes on.
+            self._in_step = True
+            raise TransportError("transfer", f"{where} refused {doing}: {_clean(str(error))}") from None
+        except EOFError:
+            self._open = False
+            raise TransportError("transfer", f"{where} closed the FTP connection: {doing} failed") from None
+        except OSError as error:
+            raise TransportError("transfer", f"{doing} was cut ({where}): {_reason(error)}") from None
+
+    def _close_data(self) -> None:
+        data, self._data = self._data, None
+        if data is not None:
+            data.close()
+
+    def close(self) -> None:
+        """Logs out: a session left open keeps everybody else out for minutes."""
+        self._close_data()
+        control = self._control
+        if self._open:
+            self._open = self._in_step = False
+            control.deadline = time.monotonic() + _QUIT_S
+            control.idle = _nothing
+            with contextlib.suppress(Exception):
+                control.putline("QUIT")
+                control.getmultiline()
+        _close(control)
+
+    def abort(self) -> None:
+        """Both connections end by reset, so that the card cannot take what it has for the whole file."""
+        self._open = self._in_step = False
+        _reset(self._data)
+        _reset(self._control.sock)
+        self._close_data()
+        _close(self._control)
+
+
+def _reset(sock: socket.socket | None) -> None:
+    """Makes the coming close a reset."""
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _close(control: _Control) -> None:
+    sock: Any = control.sock
+    control.sock = None
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.close()
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise TransportError("unsupported", f"{name[:80]!r} is not a file name that is sent to or fetched from a card")
+
+
+def _clean(text: str, limit: int = 200) -> str:
+    """Device text on its way into messages: one line, no control characters, bounded."""
+    joined = " ".join(text[: 4 * limit].split())
+    return "".join(char for char in joined if char.isprintable())[:limit]
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _nothing() -> None:
+    """What is done while waiting for the answer to QUIT."""

@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugins' one base: runs a module's work in the worker process on the controller.
+
+An inventory host is the device itself; there is nothing on it that could run a module. Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+
+# Imports pysnmp and requests too: once, before Ansible forks a worker for every host.
+from ansible_collections.dcops.apc.plugins.module_utils._module import (
+    RUNS,
+    credential_warnings,
+    failure,
+    invocation,
+    refused_options,
+    run_named,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
+from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
+
+# What AnsibleModule takes and the validator does not.
+_NOT_FOR_VALIDATOR = ("supports_check_mode",)
+
+
+class RunAction(ActionBase):  # type: ignore[misc]
+    """``NAME`` is the module. ``WATCHES``: it may run for long and has something to say at its end."""
+
+    NAME = ""
+    WATCHES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        spec, options = RUNS[self.NAME].ARGUMENT_SPEC, RUNS[self.NAME].OPTIONS
+        variables = task_vars or {}
+        given = {str.__str__(key): plain(value) for key, value in self._task.args.items()}
+        unsupported = self._unsupported()
+        if unsupported:
+            return {**failure(spec, given, "unsupported", unsupported), "changed": False}
+        super().run(None, task_vars)
+        if "host" in spec and "host" not in given:
+            given["host"] = self._device(variables)
+        validator = ArgumentSpecValidator(
+            spec, **{key: value for key, value in options.items() if key not in _NOT_FOR_VALIDATOR}
+        )
+        validated = validator.validate(given)
+        params = {name: value for name, value in validated.validated_parameters.items() if name in spec}
+        shown = invocation(spec, params)
+        if validated.errors:
+            message = str(validated.errors.msg)
+            if isinstance(validated.errors[0], UnsupportedError):
+                message = f"Unsupported parameters for ({self._task.action}) module: {message}"
+            return {**refused_options(spec, params, message), "invocation": shown}
+        self._find_files(params)
+        progress = LiveProgress(silent=bool(self._task.no_log or self._play_context.no_log))
+        result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        warnings = credential_warnings(spec, params)
+        if warnings:
+            result["warnings"] = warnings
+        result["invocation"] = shown
+        return result
+
+    def _unsupported(self) -> str:
+        name = self._task.action
+        if self._task.async_val:
+            return f"async is not supported by {name}: remove it from the task."
+        if self.WATCHES and self._task.timeout:
+            return f"The task keyword timeout is not supported by {name}: use the module's own limits."
+        return ""
+
+    def _device(self, variables: Mapping[str, Any]) -> str:
+        """The inventory host's address. Core 2.16 hands variables over as they were written."""
+        for name in ("ansible_host", "inventory_hostname"):
+            address = plain(self._templar.template(variables.get(name)))
+            if address:
+                return str(address)
+        return ""
+
+    def _find_files(self, params: dict[str, Any]) -> None:
+        """Like ansible.builtin.copy: beside the role or the playbook first, then as the path stands."""
+        src = params.get("src")
+        if src and not is_url(src):
+            params["src"] = self._find(src)
+        if params.get("files"):
+            params["files"] = [self._find(name) for name in params["files"]]
+
+    def _find(self, name: str) -> str:
+        try:
+            return str.__str__(self._find_needle("files", name))
+        except AnsibleError:
+            # The run says what is wrong with it, in the same words as the module.
+            return name
+
+
+def plain(value: Any) -> Any:
+    """Exact builtin types: what Ansible hands over are subclasses, tagged, lazy or marked as unsafe by version."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    # A value encrypted with ansible-vault is no str on core 2.16, but becomes one.
+    return str.__str__(str(value))

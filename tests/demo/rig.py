@@ -1,0 +1,258 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated device, its electrician, and ansible-playbook as a subprocess: for the demo and the playbook tests."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+BIN = Path(sys.executable).parent
+READY_LIMIT_S = 30
+# The caller's own Ansible settings and device credentials must not decide what happens here.
+DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
+MAY = re.compile(r"you may (disconnect|reconnect) source ([AB]) now")
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
+    kept["PATH"] = os.pathsep.join([str(BIN), kept.get("PATH", os.defpath)])
+    return kept | {"PYTHONUNBUFFERED": "1"} | more
+
+
+def today() -> str:
+    """The date as the modules' default time zone, the controller's, has it."""
+    return datetime.now().astimezone().strftime("%Y-%m-%d")
+
+
+class Device:
+    """One `apcsim serve`, and its control API."""
+
+    def __init__(self, folder: Path, name: str, *options: str, device: str = "ap7724", speed: float = 30) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        ready = folder / f"{name}.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "apcsim", "serve", "--device", device, "--speed", f"{speed:g}"]
+        command += ["--ready-file", str(ready), "--parent-pid", str(os.getpid()), *options]
+        with self.log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=environment()
+            )
+        end = time.monotonic() + READY_LIMIT_S
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise RuntimeError(f"the simulated device {name} did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+        self.ready: dict[str, Any] = json.loads(ready.read_text(encoding="utf-8"))
+
+    def call(self, method: str, path: str, data: Any = None) -> Any:
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(self.ready["control_url"] + path, data=body, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def truth(self) -> Any:
+        return self.call("GET", "/device")
+
+    def patch(self, **change: Any) -> None:
+        self.call("PATCH", "/device", change)
+
+    def plug(self, source: str, plugged: bool) -> None:
+        self.patch(inputs={source: {"plugged": plugged}})
+
+    def fault(self, name: str, **params: Any) -> None:
+        self.call("POST", "/faults", {"name": name, **params})
+
+    def confirm(self, what: str = "secondary_disconnected") -> dict[str, str]:
+        """What a person would write after reading the name plate."""
+        return {"what": what, "unit": f"{self.truth()['serial']}@{today()}"}
+
+    def stop(self) -> None:
+        end_process(self.process)
+
+
+def end_process(process: subprocess.Popen[Any]) -> None:
+    """One process that we started, politely and then not."""
+    for ask in (process.terminate, process.kill):
+        if process.poll() is None:
+            ask()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+
+
+def make_package(folder: Path, aos: str = "392", app: str = "g2ats:392", form: str = "exe") -> Path:
+    command = [sys.executable, "-m", "apcsim", "package", "--dest", str(folder), "--hardware", "hw02"]
+    command += ["--aos", aos, "--app", app, f"--{form}"]
+    made = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment())
+    return Path(made.stdout.split()[-1])
+
+
+class Site:
+    """A folder with an inventory, an ansible.cfg and a state folder, as an operator would keep them."""
+
+    def __init__(self, folder: Path, package: Path) -> None:
+        self.folder = folder
+        self.package = package
+        self.state_dir = folder / "state"
+        self.hosts: dict[str, dict[str, Any]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ansible.cfg").write_text(
+            "[defaults]\ninventory = inventory.yml\nretry_files_enabled = false\nlocalhost_warning = false\n"
+            "inventory_unparsed_warning = false\ncallback_result_format = yaml\ninterpreter_python = auto_silent\n"
+            "[inventory]\nunparsed_is_failed = true\n",
+            encoding="utf-8",
+        )
+
+    def add(self, device: Device, ftp_of: Device | None = None, confirm: bool = True, **variables: Any) -> None:
+        self.hosts[device.name] = {
+            "ansible_host": device.ready["host"],
+            "ats_upgrade_snmp_port": device.ready["snmp_port"],
+            "ats_upgrade_transfer_port": (ftp_of or device).ready["ftp_port"],
+            "ats_upgrade_confirmations": [device.confirm()] if confirm else [],
+        } | variables
+        self.write()
+
+    def write(self) -> None:
+        shared = {
+            "ats_upgrade_src": str(self.package),
+            "ats_upgrade_primary_source": "B",
+            "ats_upgrade_username": "apc",
+            "ats_upgrade_password": "apc",
+            "ats_upgrade_state_dir": str(self.state_dir),
+            # A test may run in a container whose temporary folder is on no mount of its own.
+            "ats_upgrade_ephemeral_state": True,
+        }
+        content = {"all": {"children": {"ats": {"hosts": self.hosts, "vars": shared}}}}
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def evidence(self) -> list[Path]:
+        return sorted(self.state_dir.rglob("*.jsonl"))
+
+
+class Play:
+    """One ansible-playbook; what it says is handed on line by line, while it says it."""
+
+    def __init__(
+        self,
+        site: Site,
+        playbook: str,
+        *options: str,
+        follow: Callable[[str], None] = lambda line: None,
+        color: bool = False,
+    ) -> None:
+        command = [sys.executable, str(BIN / "ansible-playbook"), playbook, *options]
+        more = {"ANSIBLE_CONFIG": str(site.folder / "ansible.cfg"), "ANSIBLE_HOME": str(site.folder / "home")}
+        more["ANSIBLE_FORCE_COLOR" if color else "ANSIBLE_NOCOLOR"] = "true"
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            command,
+            cwd=site.folder,
+            env=environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # Of its own session, so that a test can kill only the parent, or all of it.
+            start_new_session=True,
+        )
+        self._follow = follow
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._follow(self.lines[-1])
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait(self, limit_s: float = 120) -> int:
+        try:
+            status = self.process.wait(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the playbook did not end in {limit_s} s:\n{self.text}") from None
+        self._reader.join(timeout=10)
+        return status
+
+    def wait_for(self, words: str, limit_s: float = 60) -> str:
+        """The first line that holds the words."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            for line in list(self.lines):
+                if words in line:
+                    return line
+            if self.process.poll() is not None and not self._reader.is_alive():
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"{words!r} was not said in {limit_s} s:\n{self.text}")
+
+    def kill(self) -> None:
+        """The whole session that this object started, by its id."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+
+class Electrician:
+    """Does what the run says, and nothing else; ``slip`` is a plug pulled instead of the one that was named, once."""
+
+    def __init__(self, device: Device, slip: str = "", tell: Callable[[str], None] = lambda text: None) -> None:
+        self.device = device
+        self.tell = tell
+        self.done: list[str] = []
+        self._slip = slip
+        self._orders: list[tuple[str, str]] = []
+        self._wake = threading.Semaphore(0)
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def __call__(self, line: str) -> None:
+        # "If source A was disconnected for it, you may ..." is advice at the end, for whoever comes next.
+        found = MAY.search(line)
+        if found and "If source" not in line:
+            self._orders.append((found[1], found[2]))
+            self._wake.release()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.acquire()
+            verb, source = self._orders.pop(0)
+            if self._slip and verb == "disconnect":
+                source, self._slip = self._slip, ""
+            plugged = verb == "reconnect"
+            if self.device.truth()["inputs"][source]["plugged"] == plugged:
+                continue
+            time.sleep(0.3)
+            self.device.plug(source, plugged)
+            self.done.append(f"{'plugged' if plugged else 'pulled'} {source}")
+            self.tell(f"{'plugs input ' + source + ' back in' if plugged else 'pulls the plug of input ' + source}")
+
+
+@contextlib.contextmanager
+def device(folder: Path, name: str, *options: str, **settings: Any) -> Iterator[Device]:
+    made = Device(folder, name, *options, **settings)
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -1,0 +1,142 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every fact marked [?] is one field here: what no source says about the device, and what tests therefore vary.
+
+The defaults are a plausible, benign device; ``Knobs.random`` draws all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+DOWNLOAD_COMM = ("established", "lost", "stale")
+NOT_FRESH = ("stale", "minus_one", "absent")
+EVENT_LAYOUTS = ("bare", "labelled", "joined")
+
+
+@dataclass(frozen=True)
+class Knobs:
+    # --- the card ---
+    down_s: float = 75.0  # after a module is installed: 40..240 (NMC.md: unreachable for up to 3-4 minutes)
+    boot_s: float = 45.0  # any other restart
+    ftp_ready_delay_s: float = 0.0  # 421 while booting, although SNMP answers already
+    app_start_s: float = 8.0  # AOS up -> app running; status A? meanwhile
+    old_app_runs_on_new_aos: bool = True
+    app_trouble_shown: str = "absent"  # "absent": no AN1/AF1; "letter": both kept, and the status letter A!
+    starting_shown: bool = False  # A? in sysDescr while the app starts
+    last_transfer_updates: bool = True
+    banner_has_model: bool = True
+    banner_model: str = "unit"  # or "card": whose model it is, is [?]
+    aos_cut_leaves_no_aos: bool = False
+    reset_ends_session: bool = True  # else a session whose connection was reset blocks until the auto-log-off
+    sets_dropped_while_logged_in: bool = True
+    network_quiet: bool = False  # nothing but us on the wire: the watchdog restarts the card after 9.5 min without us
+    card_sn: str = "same"  # same as the unit's, "junk", "absent"
+    max_varbinds: int = 0  # more in one PDU: tooBig; 0 = no bound
+    # --- card and controller ---
+    comm_delay_s: float = 20.0  # app running -> communication tried
+    comm_before: int = 1  # what the object reads until then: 1 or 3
+    comm_before_warm: int = 2  # the same after a warm start: 1, 2 or 3
+    download_delay_s: float = 60.0  # communication up -> download begins: 0..180
+    download_s: float = 45.0
+    comm_during_download: str = "established"
+    ats_during_download: str = "stale"
+    ats_when_lost: str = "stale"
+    ats_before_comm: str = "minus_one"
+    comm_when_dead: int = 3  # 3 lost or 1 never discovered, for a controller that does not answer
+    comm_gap_after_download_s: float = 0.0  # the controller restarts: communication lost for so long
+    success_row: bool = False
+    settings_lost_by_flash: bool = False
+    name_lost_by_flash: bool = False
+    bundled_newer: bool = False  # the app now running bundles a newer revision: a download waits for the next start
+    failed_attempt_chatters: bool = True  # an attempt that fails at once moves the relays as well
+    controller_recoverable: bool = True
+    rest_needed_s: float = 240.0  # both inputs out before a dead controller takes new firmware
+    # --- the ATS ---
+    ats_lag_s: float = 1.0  # 0..15: what happens in the unit -> what the card shows
+    dead_voltage: str = "zero"  # "zero", "minus_one", "no_row", "ghost"
+    ghost_v: float = 14.0  # 5..30
+    dead_frequency: str = "zero"  # "zero", "minus_one", "absent"
+    dead_supply_24v: int = 1  # 1 failure, 2 ok, 0 not available
+    internal_supplies: str = "fitted"  # 5 V, +12 V, -12 V: "fitted", "minus_one", "zero", "absent"
+    over_current: str = "plain"  # "plain": 2 = ok; "state": repeats the bank or phase state, 1 = normal
+    small_current_reads_zero: bool = True  # under 1 A
+    phase_shift_deg: float = 0.0  # B against A
+    voltage_jitter_v: float = 0.0
+    second_transfer_harms: bool = True  # FA156201: "can lose the load or damage the unit"
+    # --- log and files ---
+    event_layout: str = "bare"
+    log_rows: int = 300
+    clock_offset_s: float = 0.0
+    clock_lost_at_cold_start: bool = False
+    log_cleared_at_cold_start: bool = False
+    serial_in_config: bool = False
+
+    def but(self, **changes: Any) -> Knobs:
+        return replace(self, **changes)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+    @classmethod
+    def random(cls, rng: random.Random, **fixed: Any) -> Knobs:
+        def chance(share: float) -> bool:
+            return rng.random() < share
+
+        drawn: dict[str, Any] = {
+            "down_s": rng.uniform(40, 240),
+            "boot_s": rng.uniform(20, 120),
+            "ftp_ready_delay_s": rng.choice([0.0, rng.uniform(0, 20)]),
+            "app_start_s": rng.uniform(0, 30),
+            "old_app_runs_on_new_aos": chance(0.6),
+            "app_trouble_shown": rng.choice(["absent", "letter"]),
+            "starting_shown": chance(0.5),
+            "last_transfer_updates": chance(0.6),
+            "banner_has_model": chance(0.6),
+            "banner_model": "card" if chance(0.03) else "unit",
+            "aos_cut_leaves_no_aos": chance(0.2),
+            "reset_ends_session": chance(0.6),
+            "sets_dropped_while_logged_in": chance(0.7),
+            "network_quiet": chance(0.3),
+            "card_sn": rng.choice(["same", "same", "junk", "absent"]),
+            "max_varbinds": rng.choice([0, 0, 24, 12]),
+            "comm_delay_s": rng.uniform(5, 60),
+            "comm_before": rng.choice([1, 3]),
+            "comm_before_warm": rng.choice([1, 2, 3]),
+            "download_delay_s": rng.choice([0.0, 180.0, rng.uniform(0, 180), rng.uniform(60, 180)]),
+            "download_s": rng.uniform(20, 90),
+            "comm_during_download": rng.choice(DOWNLOAD_COMM),
+            "ats_during_download": rng.choice(NOT_FRESH),
+            "ats_when_lost": rng.choice(NOT_FRESH),
+            "ats_before_comm": rng.choice(NOT_FRESH),
+            "comm_when_dead": rng.choice([3, 3, 1]),
+            "comm_gap_after_download_s": rng.choice([0.0, rng.uniform(1, 15)]),
+            "success_row": chance(0.3),
+            "settings_lost_by_flash": chance(0.25),
+            "name_lost_by_flash": chance(0.2),
+            "bundled_newer": chance(0.05),
+            "failed_attempt_chatters": chance(0.7),
+            "controller_recoverable": chance(0.7),
+            "rest_needed_s": rng.uniform(60, 300),
+            "ats_lag_s": rng.choice([0.0, rng.uniform(0, 15)]),
+            "dead_voltage": rng.choice(["zero", "zero", "minus_one", "no_row", "ghost"]),
+            "ghost_v": rng.uniform(5, 30),
+            "dead_frequency": rng.choice(["zero", "minus_one", "absent"]),
+            "dead_supply_24v": rng.choice([1, 1, 2, 0]),
+            "internal_supplies": rng.choice(["fitted", "fitted", "minus_one", "zero", "absent"]),
+            "over_current": rng.choice(["plain", "state"]),
+            "small_current_reads_zero": chance(0.5),
+            "phase_shift_deg": rng.choice([0.0, 0.0, 120.0, 180.0]),
+            "voltage_jitter_v": rng.choice([0.0, 0.0, 0.0, 1.5]),
+            "second_transfer_harms": True,
+            "event_layout": rng.choice(EVENT_LAYOUTS),
+            "log_rows": rng.choice([25, 60, 300, 400]),
+            "clock_offset_s": rng.choice([0.0, 0.0, -3600.0, 86400.0 * 400, -86400.0 * 7000]),
+            "clock_lost_at_cold_start": chance(0.3),
+            "log_cleared_at_cold_start": chance(0.1),
+            "serial_in_config": chance(0.3),
+        }
+        return cls(**{**drawn, **fixed})

@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain import bulletins
+from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import BulletinHit
+
+# Written down a second time on purpose: a slip in the table must not pass.
+LISTED = [
+    "AP7721",
+    "AP7722A",
+    "AP7723",
+    "AP7724",
+    "AP7730",
+    "AP7731",
+    "AP7732",
+    "AP7750A",
+    "AP7752",
+    "AP7752J",
+    "AP7753",
+]
+GEN1 = ["AP7750", "AP7722", "AP7701", "AP7751"]
+
+
+@pytest.mark.parametrize("model", LISTED)
+def test_listed_models(model: str) -> None:
+    assert bulletins.ats_generation(model, "g2ats") == "gen2"
+    assert bulletins.ats_upgrade_bulletin(model) == BulletinHit("FA156178", True)
+    assert bulletins.app_token_of(model) == "g2ats"
+
+
+@pytest.mark.parametrize("model", GEN1)
+def test_generation_1(model: str) -> None:
+    assert bulletins.ats_generation(model, None) == "gen1"
+    assert bulletins.ats_generation(model, "ats") == "gen1"
+    assert bulletins.ats_upgrade_bulletin(model) == BulletinHit("FA156135", True)
+    assert bulletins.app_token_of(model) is None
+
+
+def test_no_model_is_in_both_tables() -> None:
+    assert not set(bulletins.FA156178_MODELS) & set(bulletins.FA156135_MODELS)
+    assert len(bulletins.FA156178_MODELS) == 11 and len(bulletins.FA156135_MODELS) == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "token", "generation"),
+    [
+        ("AP7750", "g2ats", "unknown"),  # a contradiction: never treated as the A model
+        ("AP7750A", "g2ats", "gen2"),
+        ("AP7722", None, "gen1"),
+        ("AP7722A", None, "gen2"),
+        ("AP7754", "g2ats", "gen2"),  # not listed, treated as listed
+        ("AP7724", "ats4g", "unknown"),
+        ("AP7724", "rpdu", "unknown"),
+        ("AP7724", "", "unknown"),
+        (" ap7724 ", " G2ATS ", "gen2"),
+        ("AP4423", "ats4g", "4g"),
+        ("AP4423", "g2ats", "unknown"),
+        ("AP4423A", None, "5g"),
+        ("AP4423A", "ats5g", "5g"),
+        ("AP4423A", "ats4g", "unknown"),
+        ("AP7750", "", "unknown"),
+        ("AP77500", "g2ats", "unknown"),
+        ("AP7724AB", "g2ats", "unknown"),
+        ("XAP7724", "g2ats", "unknown"),
+        ("AP7724\nAP7724", "g2ats", "unknown"),
+        ("AP77२४", "g2ats", "unknown"),
+        ("AP7752\u017f", "g2ats", "unknown"),
+        ("AP8853", "rpdu2g", "unknown"),
+        ("AP7921", "rpdu", "unknown"),
+        ("", "g2ats", "unknown"),
+        (None, "g2ats", "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_generation(model: str | None, token: str | None, generation: str) -> None:
+    assert bulletins.ats_generation(model, token) == generation
+
+
+def test_bulletin_of_other_models() -> None:
+    assert bulletins.ats_upgrade_bulletin("AP7754") == BulletinHit("FA156178", False)
+    for model in ("AP4423", "AP4423A", "AP8853", "", None):
+        assert bulletins.ats_upgrade_bulletin(model) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("apc_hw02_aos357_g2ats357", True),
+        ("apc_hw02_aos374_g2ats370", True),
+        ("apc_hw02_aos374_g2ats371", True),
+        ("apc_hw02_aos390_g2ats390", True),
+        ("apc_hw02_aos390_g2ats392.exe", True),
+        ("APC_HW02_AOS390_G2ATS392.EXE", True),
+        ("apc_hw02_aos392_g2ats392", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_packages(name: str | None, named: bool) -> None:
+    assert bulletins.package_named(name) is named
+    # Not named is not safe: the bulletin applies all the same.
+    assert bulletins.package_bulletin("g2ats", name) == BulletinHit("FA156178", named)
+    assert bulletins.package_bulletin("sumx", name) is None
+
+
+@given(st.none() | st.text(), st.none() | st.text())
+def test_nothing_odd_is_ever_generation_2(model: str | None, token: str | None) -> None:
+    generation = bulletins.ats_generation(model, token)
+    bulletins.ats_upgrade_bulletin(model)
+    if generation == "gen2":
+        assert model is not None and model.strip().upper().startswith("AP77")
+        assert token is None or token.strip().lower() == "g2ats"

@@ -1,0 +1,624 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FTP against a real server, and against sockets that behave as no server should."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ansible_collections.dcops.apc.plugins.module_utils._transport import ftp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import BLOCK, FtpLogin, open_ftp
+
+PASSWORD = "pass-W0rd-x"
+FILE = "apc_hw02_aos_392.bin"
+
+
+class Hooks:
+    """Records what is called; may raise at a given number of bytes done."""
+
+    def __init__(self, cut_at: int | None = None, cut_last: bool = False, hold_s: float = 0.0) -> None:
+        self.cut_at, self.cut_last, self.hold_s = cut_at, cut_last, hold_s
+        self.idles: list[float] = []
+        self.blocks: list[int] = []
+        self.last: list[tuple[int, int]] = []
+
+    def idle(self) -> None:
+        self.idles.append(time.monotonic())
+
+    def sent(self, done: int, _total: int) -> None:
+        self.blocks.append(done)
+        if self.cut_at is not None and done >= self.cut_at:
+            raise Contradiction("source B is live")
+
+    def last_block(self, done: int, total: int) -> None:
+        self.last.append((done, total))
+        time.sleep(self.hold_s)
+        if self.cut_last:
+            raise Contradiction("source B is live")
+
+
+class Contradiction(Exception):
+    pass
+
+
+def log_in(port: int, hooks: Hooks | None = None, timeout_s: float = 2.0, user: str = "apc") -> FtpLogin:
+    return open_ftp("127.0.0.1", port, user, PASSWORD, timeout_s, (hooks or Hooks()).idle)
+
+
+# --- a real server -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Any]:
+    pytest.importorskip("pyftpdlib")
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.ioloop import IOLoop
+    from pyftpdlib.servers import FTPServer
+
+    class Handler(FTPHandler):
+        banner = "AP7724 Network Management Card AOS v3.7.4 FTP server ready."
+        commands: ClassVar[list[str]] = []
+        auth_failed_timeout = 0.05
+        use_sendfile = False
+
+        def pre_process_command(self, line: str, cmd: str, arg: str) -> Any:
+            type(self).commands.append(cmd)
+            return super().pre_process_command(line, cmd, arg)
+
+    Handler.authorizer = DummyAuthorizer()
+    Handler.authorizer.add_user("apc", PASSWORD, str(tmp_path), perm="elradfmw")
+    loop = IOLoop()
+    ftp_server = FTPServer(("127.0.0.1", 0), Handler, ioloop=loop)
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            loop.loop(timeout=0.02, blocking=False)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    Handler.port = ftp_server.socket.getsockname()[1]
+    Handler.root = tmp_path
+    try:
+        yield Handler
+    finally:
+        stop.set()
+        thread.join(5)
+        ftp_server.close_all()
+        loop.close()
+
+
+def settle(condition: Callable[[], bool], limit_s: float = 3.0) -> bool:
+    end = time.monotonic() + limit_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_log_in_fetch_store_log_out(server: Any) -> None:
+    content = bytes(range(256)) * 40
+    (server.root / "event.txt").write_bytes(content)
+    login = log_in(server.port)
+    assert login.banner == "220 AP7724 Network Management Card AOS v3.7.4 FTP server ready."
+    assert login.fetch("event.txt") == content
+    hooks = Hooks()
+    login.store(FILE, content + b"end", hooks)
+    assert (server.root / FILE).read_bytes() == content + b"end"
+    assert hooks.blocks == [*range(BLOCK, len(content) + 1, BLOCK), len(content) + 3]
+    assert hooks.last == [(len(content), len(content) + 3)]
+    assert login.last_reply.startswith("226") and login.fetch("event.txt") == content
+    login.close()
+    login.close()
+    assert server.commands[-1] == "QUIT" and "PORT" not in server.commands and "EPRT" not in server.commands
+
+
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK])
+def test_the_last_block_is_announced_once_whatever_the_size(server: Any, size: int) -> None:
+    login, hooks = log_in(server.port), Hooks()
+    login.store(FILE, b"x" * size, hooks)
+    login.close()
+    assert hooks.last == [((size - 1) // BLOCK * BLOCK, size)] and hooks.blocks[-1] == size
+    assert (server.root / FILE).stat().st_size == size
+
+
+@pytest.mark.parametrize("hooks", [Hooks(cut_at=4 * BLOCK), Hooks(cut_last=True)], ids=["a block", "the last block"])
+def test_a_hook_that_raises_cuts_by_reset_and_is_raised_again(server: Any, hooks: Hooks) -> None:
+    login = log_in(server.port)
+    with pytest.raises(Contradiction, match="source B is live"):
+        login.store(FILE, b"x" * (10 * BLOCK), hooks)
+    # That it is a reset is seen on the raw sockets below; pyftpdlib may take it for an end.
+    path = server.root / FILE
+    assert not settle(lambda: path.exists() and path.stat().st_size >= 10 * BLOCK, 0.3)
+    with pytest.raises(TransportError, match=r"session .* is over"):
+        login.fetch("event.txt")
+    login.close()
+
+
+def test_a_missing_file_is_an_error_and_the_session_goes_on(server: Any) -> None:
+    (server.root / "config.ini").write_bytes(b"[x]")
+    login = log_in(server.port)
+    with pytest.raises(TransportError, match=r"refused fetching event\.txt: 550") as caught:
+        login.fetch("event.txt")
+    assert caught.value.kind == "transfer"
+    assert login.fetch("config.ini") == b"[x]"
+    login.close()
+
+
+def test_a_file_over_the_limit_is_refused_and_the_session_logged_out_of(server: Any) -> None:
+    (server.root / "event.txt").write_bytes(b"x" * 400000)
+    login = log_in(server.port)
+    with pytest.raises(TransportError, match="larger than 1000 bytes"):
+        login.fetch("event.txt", 1000)
+    login.close()
+    assert settle(lambda: server.commands[-1] == "QUIT")
+
+
+def test_a_store_that_is_refused_sends_nothing_and_logs_out(server: Any) -> None:
+    server.authorizer.user_table["apc"]["perm"] = "elr"
+    login, hooks = log_in(server.port), Hooks()
+    with pytest.raises(TransportError, match="550"):
+        login.store(FILE, b"x" * 5000, hooks)
+    assert hooks.blocks == [] and hooks.last == []
+    login.close()
+    assert settle(lambda: server.commands[-1] == "QUIT")
+
+
+def test_a_wrong_password_is_auth_and_never_shown(server: Any) -> None:
+    with pytest.raises(TransportError) as caught:
+        open_ftp("127.0.0.1", server.port, "apc", "wr0ng-secret", 5, Hooks().idle)
+    assert caught.value.kind == "auth" and "wr0ng" not in repr(caught.value) + str(caught.value.__context__)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "x\r\nDELE y", "x\n", "x\0", "x" * 65, "\u0661"])
+def test_names_that_are_not_sent(server: Any, name: str) -> None:
+    login = log_in(server.port)
+    before = list(server.commands)
+    for attempt in (lambda: login.fetch(name), lambda: login.store(name, b"x", Hooks())):
+        with pytest.raises(TransportError) as caught:
+            attempt()
+        assert caught.value.kind == "unsupported"
+    assert server.commands == before
+    login.close()
+
+
+@pytest.mark.parametrize(("user", "password"), [("a\r\nb", "x"), ("a", "x\ny"), ("a\0", "x"), ("a", "x" * 300)])
+def test_no_command_is_smuggled_in_by_an_account(user: str, password: str) -> None:
+    with pytest.raises(TransportError) as caught:
+        open_ftp("127.0.0.1", 9, user, password, 1, Hooks().idle)
+    assert caught.value.kind == "unsupported" and password not in str(caught.value)
+
+
+def test_an_empty_file_is_not_sent(server: Any) -> None:
+    login = log_in(server.port)
+    with pytest.raises(TransportError, match="empty"):
+        login.store(FILE, b"", Hooks())
+    login.close()
+
+
+def test_the_password_is_in_no_attribute(server: Any) -> None:
+    login = log_in(server.port)
+    assert PASSWORD not in repr(login) + repr(vars(login)) + repr(vars(login._control))
+    login._control.set_debuglevel(2)
+    assert login._control.debugging == 0
+    login.close()
+
+
+# --- sockets that behave as no server should -----------------------------------------------------------------------
+
+Script = Callable[["Bad"], None]
+
+
+class Bad:
+    """One control connection, driven by a function; a data port beside it."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.data_listener = socket.create_server(("127.0.0.1", 0))
+        # What a card has not read yet does not pile up unseen in the kernel.
+        self.data_listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.listener.settimeout(5)
+        self.data_listener.settimeout(5)
+        self.port = self.listener.getsockname()[1]
+        self.stop = threading.Event()
+        self.received = b""
+        self.reset = False
+        self.asked: list[str] = []
+        self.data: socket.socket | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            self.control, _peer = self.listener.accept()
+            self.control.settimeout(5)
+            self.lines = self.control.makefile("rb")
+            with self.control, self.lines, contextlib.suppress(OSError):
+                self.script(self)
+        if self.data:
+            self.data.close()
+
+    def say(self, text: str) -> None:
+        self.control.sendall(text.encode() + b"\r\n")
+
+    def hear(self) -> str:
+        line = self.lines.readline().decode().strip()
+        self.asked.append(line)
+        return line
+
+    def greet(self) -> None:
+        self.say("220 AP7724 Network Management Card AOS v3.7.4 FTP server ready.")
+        for reply in ("331 go on", "230 in", "200 binary"):
+            self.hear()
+            self.say(reply)
+
+    def passive(self, address: str = "127,0,0,1") -> None:
+        assert self.hear() in ("PASV", "TYPE I")
+        port = self.data_listener.getsockname()[1]
+        self.say(f"227 Entering ({address},{port // 256},{port % 256})")
+        self.hear()
+        self.data, _peer = self.data_listener.accept()
+        self.data.settimeout(5)
+        self.say("150 go")
+
+    def swallow(self, most: int = 1 << 30) -> None:
+        assert self.data is not None
+        try:
+            while len(self.received) < most and (block := self.data.recv(4096)):
+                self.received += block
+        except ConnectionResetError:
+            self.reset = True
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Bad]:
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self.stop.set()
+            self._thread.join(6)
+            assert not self._thread.is_alive()
+            self.listener.close()
+            self.data_listener.close()
+
+
+def refused_login(script: Script, timeout_s: float = 0.6) -> tuple[TransportError, float, Hooks]:
+    hooks = Hooks()
+    with Bad(script).running() as bad:
+        start = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            log_in(bad.port, hooks, timeout_s)
+        took = time.monotonic() - start
+    return caught.value, took, hooks
+
+
+def silent(bad: Bad) -> None:
+    bad.stop.wait(5)
+
+
+def trickle(bad: Bad) -> None:
+    while not bad.stop.wait(0.02):
+        bad.control.sendall(b"2")
+
+
+def endless_lines(bad: Bad) -> None:
+    bad.control.sendall(b"220-hello\r\n")
+    while not bad.stop.is_set():
+        bad.control.sendall(b"220-and on\r\n" * 500)
+
+
+def endless_line(bad: Bad) -> None:
+    while not bad.stop.is_set():
+        bad.control.sendall(b"2" * 500)
+
+
+def test_a_server_that_says_nothing_times_out_and_others_work_meanwhile() -> None:
+    error, took, hooks = refused_login(silent)
+    assert error.kind == "timeout" and 0.5 < took < 1.2
+    assert len(hooks.idles) >= 2 and max(b - a for a, b in zip(hooks.idles, hooks.idles[1:], strict=False)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"), [(trickle, "timeout"), (endless_lines, "transfer"), (endless_line, "transfer")]
+)
+def test_no_reply_goes_on_for_ever(script: Script, kind: str) -> None:
+    error, took, _hooks = refused_login(script)
+    assert error.kind == kind and took < 1.5
+
+
+def says(*replies: str) -> Script:
+    def script(bad: Bad) -> None:
+        for number, reply in enumerate(replies):
+            if number:
+                bad.hear()
+            bad.say(reply)
+        bad.hear()
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        (("421 Service not available, closing control connection.",), "busy"),
+        (("120 ready in 2 minutes",), "busy"),
+        (("500 no",), "auth"),
+        (("220 hi", "421 busy"), "busy"),
+        (("220 hi", "331 go on", "530 Login incorrect."), "auth"),
+        (("220 hi", "331 go on", "530 Someone is currently logged into the APC Management Web Server"), "busy"),
+        (("220 hi", "331 go on", "332 account?"), "auth"),
+        (("220 hi", "331 go on", f"530 no user apc with {PASSWORD}"), "auth"),
+        (("220 hi", "331 go on", "230 in", "504 no binary"), "transfer"),
+        (("what is this",), "transfer"),
+        (("220 hi", "\x1b[2J"), "transfer"),
+    ],
+)
+def test_logins_that_fail(replies: tuple[str, ...], kind: str) -> None:
+    error, _took, _hooks = refused_login(says(*replies))
+    assert error.kind == kind
+    assert PASSWORD not in str(error) and error.message.isprintable()
+
+
+def test_a_hang_up_a_reset_and_a_closed_port_at_login() -> None:
+    def reset(bad: Bad) -> None:
+        bad.control.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    for script in (lambda _bad: None, reset, says("220 hi")):
+        error, _took, _hooks = refused_login(script)
+        assert error.kind == "transfer"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(TransportError, match="refused FTP") as caught:
+        log_in(port)
+    assert caught.value.kind == "transfer"
+
+
+def test_a_slow_banner_is_waited_for() -> None:
+    def script(bad: Bad) -> None:
+        bad.stop.wait(0.8)
+        bad.greet()
+        bad.hear()
+
+    hooks = Hooks()
+    with Bad(script).running() as bad:
+        log_in(bad.port, hooks, 3).close()
+    assert len(hooks.idles) >= 2 and bad.asked[-1] == "QUIT"
+
+
+def test_an_idle_that_raises_ends_the_login() -> None:
+    def idle() -> None:
+        raise Contradiction("stop")
+
+    with Bad(silent).running() as bad, pytest.raises(Contradiction):
+        open_ftp("127.0.0.1", bad.port, "apc", PASSWORD, 2, idle)
+
+
+def test_data_goes_to_the_pinned_address_whatever_the_server_says() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive(address="192,0,2,77")
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+        login.store(FILE, b"y" * 2000, Hooks())
+        login.close()
+    assert bad.received == b"y" * 2000 and not bad.reset
+
+
+@pytest.mark.parametrize("answer", ["227 nonsense", "227 (1,2)", "200 no", "500 no"])
+def test_a_passive_answer_that_makes_no_sense(answer: str) -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.hear()
+        bad.say(answer)
+        bad.hear()
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+        with pytest.raises(TransportError) as caught:
+            login.fetch("event.txt")
+        assert caught.value.kind == "transfer"
+        login.close()
+
+
+def store_to(
+    script: Script, data: bytes, hooks: Hooks, timeout_s: float = 1.0
+) -> tuple[Bad, BaseException | None, float]:
+    with Bad(script).running() as bad:
+        login = log_in(bad.port, Hooks(), timeout_s)
+        start = time.monotonic()
+        error: BaseException | None = None
+        try:
+            login.store(FILE, data, hooks)
+        except Exception as caught:
+            error = caught
+        took = time.monotonic() - start
+        login.close()
+    return bad, error, took
+
+
+def test_a_card_that_dies_after_the_last_byte_is_no_error() -> None:
+    def dies(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow(5000)
+        for sock in (bad.control, bad.data):
+            assert sock is not None
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+
+    bad, error, took = store_to(dies, b"z" * 5000, Hooks())
+    assert error is None and took < 2 and bad.received == b"z" * 5000
+
+
+@pytest.mark.parametrize("reply", ["226 ok", "551 corrupt", "451 no", "hello"])
+def test_any_reply_after_the_last_byte_is_no_error(reply: str) -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+        bad.say(reply)
+        bad.hear()
+
+    bad, error, _took = store_to(script, b"z" * 5000, Hooks())
+    assert error is None and len(bad.received) == 5000 and not bad.reset
+
+
+def test_no_reply_after_the_last_byte_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftp, "LAST_REPLY_S", 0.8)
+    monkeypatch.setattr(ftp, "_QUIT_S", 0.2)
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+        bad.stop.wait(5)
+
+    hooks = Hooks()
+    bad, error, took = store_to(script, b"z" * 700, hooks)
+    assert error is None and 0.7 < took < 1.5 and len(hooks.idles) >= 2 and not bad.reset
+
+
+@pytest.mark.parametrize("reply", ["426 cut", "552 full", "226 enough", "421 bye"])
+def test_a_reply_before_the_data_is_done_is_an_error(reply: str) -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow(2048)
+        bad.say(reply)
+        bad.swallow()
+
+    bad, error, _took = store_to(script, b"z" * 2_000_000, Hooks())
+    assert isinstance(error, TransportError) and error.kind == "transfer"
+    assert re.search(rf"ended the transfer after \d+ of 2000000 bytes: {reply}", error.message)
+    assert bad.reset and len(bad.received) < 2_000_000
+
+
+@pytest.mark.parametrize("what", ["data", "control"])
+def test_a_connection_lost_in_the_middle_is_an_error(what: str) -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow(2048)
+        sock = bad.data if what == "data" else bad.control
+        assert sock is not None
+        if what == "control":
+            sock.shutdown(socket.SHUT_RDWR)
+            bad.swallow()
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+            bad.hear()
+
+    bad, error, _took = store_to(script, b"z" * 2_000_000, Hooks())
+    assert isinstance(error, TransportError) and error.kind == "transfer"
+    assert what == "data" or bad.reset
+
+
+def test_a_card_that_takes_no_more_is_a_stall() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow(2048)
+        bad.stop.wait(6)
+        bad.swallow()
+
+    hooks = Hooks()
+    bad, error, took = store_to(script, b"z" * 8_000_000, hooks)
+    assert isinstance(error, TransportError) and error.kind == "transfer" and 0.9 < took < 3
+    assert len(hooks.idles) >= 3 and bad.reset
+
+
+def test_the_last_block_may_be_held_and_the_stall_limit_waits() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    hooks = Hooks(hold_s=1.3)
+    bad, error, took = store_to(script, b"z" * 1300, hooks, timeout_s=0.8)
+    assert error is None and took > 1.3 and len(bad.received) == 1300
+    assert hooks.last == [(1024, 1300)] and hooks.blocks == [512, 1024, 1300]
+
+
+def test_while_the_last_block_is_held_the_card_has_not_got_it() -> None:
+    seen: list[int] = []
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+
+        class Watching(Hooks):
+            def last_block(self, done: int, total: int) -> None:
+                time.sleep(0.2)
+                seen.append(len(bad.received))
+                raise Contradiction("no")
+
+        with pytest.raises(Contradiction):
+            login.store(FILE, b"z" * 1300, Watching())
+    assert seen == [1024] and len(bad.received) <= 1024 and bad.reset
+
+
+@pytest.mark.parametrize("ending", ["stall", "no end reply", "426"])
+def test_a_fetch_that_is_not_whole_is_an_error(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftp, "_QUIT_S", 0.2)
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        assert bad.data is not None
+        bad.data.sendall(b"half a log")
+        if ending == "stall":
+            bad.stop.wait(5)
+            return
+        bad.data.close()
+        if ending == "426":
+            bad.say("426 cut")
+            bad.hear()
+
+    hooks = Hooks()
+    with Bad(script).running() as bad:
+        login = log_in(bad.port, hooks, 0.7)
+        with pytest.raises(TransportError) as caught:
+            login.fetch("event.txt")
+        login.close()
+    assert caught.value.kind == ("timeout" if ending == "stall" else "transfer")
+    assert ending != "stall" or len(hooks.idles) >= 2
+
+
+def test_a_trickling_fetch_ends() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        assert bad.data is not None
+        while not bad.stop.wait(0.05):
+            bad.data.sendall(b".")
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port, timeout_s=0.3)
+        start = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            login.fetch("event.txt")
+        assert caught.value.kind == "timeout" and 1 < time.monotonic() - start < 2.5
+        login.abort()
+        login.close()

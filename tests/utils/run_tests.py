@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the stages of ``make test`` and ends with what was skipped and why: ``run_tests.py [stage ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from stages import GROUPS, OUTPUT, REPO, STAGES, Lane, Stage
+from summary import Outcome, print_summary
+
+# So that a hung stage is reported instead of the whole job being killed from outside.
+STAGE_LIMIT_S = 480
+DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
+running: set[subprocess.Popen[bytes]] = set()
+printing = threading.Lock()
+
+
+def say(text: str) -> None:
+    with printing:
+        print(text, flush=True)
+
+
+def stage_environment() -> dict[str, str]:
+    """The caller's own Ansible settings and device credentials must not decide whether tests pass."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(DROPPED)}
+    kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    kept["PY_COLORS"] = "0"
+    kept["NO_COLOR"] = "1"
+    return kept
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """The process group that this script started, politely and then not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=10)
+            return
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+def run(stage: Stage) -> Outcome:
+    missing = [path for path in stage.needs if not (REPO / path).exists()]
+    if missing:
+        return Outcome(stage, skipped=f"{', '.join(missing)} is not there")
+    log = OUTPUT / "logs" / f"{stage.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    say(f"-- {stage.name}: started")
+    with log.open("wb") as stream:
+        for command in stage.commands:
+            left = STAGE_LIMIT_S - (time.monotonic() - begun)
+            stream.write(f"$ {' '.join(command)}\n".encode())
+            stream.flush()
+            process = subprocess.Popen(
+                command,
+                cwd=REPO / stage.folder,
+                env=stage_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            running.add(process)
+            try:
+                status = process.wait(timeout=max(left, 1))
+            except subprocess.TimeoutExpired:
+                stop(process)
+                status = 124
+                stream.write(f"stopped: not done after {STAGE_LIMIT_S} s\n".encode())
+            finally:
+                running.discard(process)
+            if status != 0:
+                break
+        if stage.cleanup:
+            subprocess.run(
+                stage.cleanup, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
+            )
+    outcome = Outcome(stage, status=status, seconds=time.monotonic() - begun)
+    report(outcome, log.read_text(encoding="utf-8", errors="replace"))
+    return outcome
+
+
+def report(outcome: Outcome, text: str) -> None:
+    lines = text.rstrip().splitlines()
+    shown = lines[-250:] if outcome.status else lines[-2:]
+    verdict = "ok" if outcome.status == 0 else f"FAILED (exit status {outcome.status})"
+    body = "\n".join(f"   | {line}" for line in shown)
+    say(f"-- {outcome.stage.name}: {verdict} after {outcome.seconds:.0f} s\n{body}")
+
+
+def run_lane(lane: Lane, wanted: list[str]) -> list[Outcome]:
+    return [run(stage) for stage in STAGES.values() if stage.lane is lane and (not wanted or stage.name in wanted)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", nargs="*", help=f"default: all. One or more of: {', '.join(STAGES)}")
+    wanted = parser.parse_args().stage
+    unknown = [name for name in wanted if name not in STAGES]
+    if unknown:
+        parser.error(f"no stage {', '.join(unknown)}; there are: {', '.join(STAGES)}")
+
+    shutil.rmtree(OUTPUT / "junit", ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begun = time.monotonic()
+    outcomes: list[Outcome] = []
+    try:
+        # Lanes of one group run side by side; stages of a lane and groups run one after the other.
+        for group in GROUPS:
+            with ThreadPoolExecutor(max_workers=len(group)) as pool:
+                for done in pool.map(lambda lane: run_lane(lane, wanted), group):
+                    outcomes += done
+    finally:
+        for process in list(running):
+            stop(process)
+    return print_summary(outcomes, OUTPUT / "junit", time.monotonic() - begun)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

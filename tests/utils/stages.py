@@ -1,0 +1,98 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``make test`` consists of: a table of stages, and which of them run side by side."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+OUTPUT = REPO / "tests" / "output"
+PYTHON = sys.executable
+WORKERS = os.environ.get("PYTEST_WORKERS") or str(min(os.cpu_count() or 2, 4))
+
+
+class Lane(Enum):
+    """Stages of one lane run one after the other."""
+
+    TESTS = "tests on virtual time"
+    CHECKS = "linters and ansible-test"
+    ALONE = "tests on real time, which a busy machine could make late"
+
+
+# Lanes of one group run side by side, groups one after the other.
+GROUPS = ((Lane.TESTS, Lane.CHECKS), (Lane.ALONE,))
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    lane: Lane
+    commands: tuple[tuple[str, ...], ...]
+    needs: tuple[str, ...] = ()
+    folder: str = "."
+    # Run at the end, whatever happened before.
+    cleanup: tuple[str, ...] = ()
+    # Tests that another stage counts too: only their failures enter the sum.
+    counted_elsewhere: bool = False
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    return (PYTHON, "-m", name, *arguments)
+
+
+def script(name: str, *arguments: str) -> tuple[str, ...]:
+    """A console script of .venv, run by its interpreter: its first line may be too long, or hold a space."""
+    return (PYTHON, str(Path(PYTHON).parent / name), *arguments)
+
+
+def own(name: str, *arguments: str) -> tuple[str, ...]:
+    return (PYTHON, str(REPO / "tests" / "utils" / name), *arguments)
+
+
+def check(name: str, *command: str) -> Stage:
+    return Stage(name, Lane.CHECKS, (command,))
+
+
+def pytest(name: str, lane: Lane, *paths: str) -> Stage:
+    """The first path is a must; the others count where they exist."""
+    existing = [path for path in paths if (REPO / path).exists()]
+    junit = OUTPUT / "junit" / name / "pytest.xml"
+    command = tool("pytest", "-q", "-n", WORKERS, "--dist", "worksteal", f"--junit-xml={junit}", *existing)
+    return Stage(name, lane, (command,), needs=paths[:1])
+
+
+ALL = (
+    pytest("unit", Lane.TESTS, "tests/unit", "tests/simulator/tests"),
+    pytest("procedure", Lane.TESTS, "tests/procedure"),
+    pytest("property", Lane.TESTS, "tests/property"),
+    check("ruff", *tool("ruff", "check", ".")),
+    check("types", *own("check_types.py")),
+    check("yamllint", *tool("yamllint", "--strict", ".")),
+    check("changelog", *script("antsibull-changelog", "lint")),
+    check("docs-lint", *script("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+    check("ansible-lint", *script("ansible-lint", "--profile", "production", "--offline", "--strict")),
+    check("sanity", *own("ansible_test.py", "sanity", "--local")),
+    Stage(
+        "ansible-test-units",
+        Lane.CHECKS,
+        (own("ansible_test.py", "units", "--venv", "--num-workers", WORKERS),),
+        needs=("tests/unit/plugins",),
+        counted_elsewhere=True,
+    ),
+    check("build", *own("build_and_install.py")),
+    pytest("integration", Lane.ALONE, "tests/integration_py"),
+    Stage(
+        "molecule",
+        Lane.ALONE,
+        (script("molecule", "-c", "../.config/molecule/config.yml", "test", "--all"),),
+        folder="tests",
+        # molecule leaves the devices running when its create step fails.
+        cleanup=own("simulated_device.py", "stop", str(OUTPUT / "molecule")),
+    ),
+)
+STAGES = {stage.name: stage for stage in ALL}
