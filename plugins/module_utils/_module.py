@@ -52,7 +52,8 @@ RUNS: dict[str, ModuleType] = {
     "nmc_info": nmc_info,
 }
 KINDS = frozenset(
-    "refused not_an_ats not_a_ups timeout auth busy transfer identity package locked state unsupported internal".split()
+    ("refused", "not_an_ats", "not_a_ups", "timeout", "auth", "busy", "transfer")
+    + ("identity", "package", "locked", "state", "unsupported", "internal")
 )
 # Ansible's own words for the two cases, so that both paths read alike.
 HIDDEN = "********"
@@ -79,9 +80,10 @@ def run_named(name: str, params: Mapping[str, Any], check_mode: bool, progress: 
     except OptionError as exc:
         result = failure(spec, params, "unsupported", exc.message, State.NOTHING_SENT_UNSURE)
     except ConfirmationError as exc:
-        result = failure(spec, params, "refused", f"{exc}.")
+        result = failure(spec, params, "refused", f"{exc}.", State.NOTHING_SENT_UNSURE)
     except (PackageError, TransportError) as exc:
-        result = failure(spec, params, exc.kind, exc.message)
+        # Raised before the unit is at hand only; later ones come as a Stop with the state that was found.
+        result = failure(spec, params, exc.kind, exc.message, State.NOTHING_SENT_UNSURE)
     except Stop as exc:
         result = failure(spec, params, exc.kind, exc.message, exc.state, exc.details)
         if exc.verdict is not None:
@@ -109,8 +111,9 @@ def failure(
     details = details or {}
     result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
     if "method" in spec:
-        result["state"] = state
-        result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
+        result.setdefault("state", state)
+        if not result.get("next_action"):
+            result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
     return result
 
 

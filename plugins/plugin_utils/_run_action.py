@@ -19,7 +19,6 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dcops.apc.plugins.module_utils._module import (
     RUNS,
     credential_warnings,
-    failure,
     invocation,
     refused_options,
     run_named,
@@ -45,7 +44,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
         given = {str.__str__(key): plain(value) for key, value in self._task.args.items()}
         unsupported = self._unsupported()
         if unsupported:
-            return {**failure(spec, given, "unsupported", unsupported), "changed": False}
+            return refused_options(spec, given, unsupported)
         super().run(None, task_vars)
         if "host" in spec and "host" not in given:
             given["host"] = self._device(variables)
@@ -55,13 +54,13 @@ class RunAction(ActionBase):  # type: ignore[misc]
         validated = validator.validate(given)
         params = {name: value for name, value in validated.validated_parameters.items() if name in spec}
         shown = invocation(spec, params)
-        if validated.errors:
+        if validated.error_messages:
             message = str(validated.errors.msg)
             if isinstance(validated.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
             return {**refused_options(spec, params, message), "invocation": shown}
         self._find_files(params)
-        progress = LiveProgress(silent=bool(self._task.no_log or self._play_context.no_log))
+        progress = LiveProgress(silent=bool(self._task.no_log))
         result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
         warnings = credential_warnings(spec, params)
         if warnings:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -142,6 +143,15 @@ class Site:
         content = {"all": {"children": {"ats": {"hosts": self.hosts, "vars": shared}}}}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
+    def playbook(self, step: str, **variables: Any) -> str:
+        """A play that runs one step of the role alone."""
+        role = {"name": "dcops.apc.ats_upgrade", "tasks_from": step}
+        task = {"name": step, "ansible.builtin.include_role": role, "vars": variables}
+        path = self.folder / f"{step}.yml"
+        play = {"name": step, "hosts": "ats", "gather_facts": False, "serial": 1, "any_errors_fatal": True}
+        path.write_text(yaml.safe_dump([play | {"tasks": [task]}], sort_keys=False), encoding="utf-8")
+        return str(path)
+
     def evidence(self) -> list[Path]:
         return sorted(self.state_dir.rglob("*.jsonl"))
 
@@ -155,33 +165,35 @@ class Play:
         playbook: str,
         *options: str,
         follow: Callable[[str], None] = lambda line: None,
-        color: bool = False,
+        terminal: bool = False,
     ) -> None:
         command = [sys.executable, str(BIN / "ansible-playbook"), playbook, *options]
         more = {"ANSIBLE_CONFIG": str(site.folder / "ansible.cfg"), "ANSIBLE_HOME": str(site.folder / "home")}
-        more["ANSIBLE_FORCE_COLOR" if color else "ANSIBLE_NOCOLOR"] = "true"
+        more["ANSIBLE_NOCOLOR"] = "true"
         self.lines: list[str] = []
+        # On a terminal the modules report their progress every second, else every 15 s.
+        read, write = pty.openpty() if terminal else os.pipe()
         self.process = subprocess.Popen(
             command,
             cwd=site.folder,
             env=environment(**more),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            stdout=write,
+            stderr=write,
             # Of its own session, so that a test can kill only the parent, or all of it.
             start_new_session=True,
         )
+        os.close(write)
         self._follow = follow
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(read,), daemon=True)
         self._reader.start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            self._follow(self.lines[-1])
+    def _read(self, source: int) -> None:
+        # A terminal ends with an error where a pipe ends with an end of file.
+        with open(source, errors="replace", newline=None) as stream, contextlib.suppress(OSError):
+            for line in stream:
+                self.lines.append(line.rstrip())
+                self._follow(self.lines[-1])
 
     @property
     def text(self) -> str:

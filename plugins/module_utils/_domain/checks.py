@@ -34,9 +34,12 @@ class Method(Enum):
     RECOVERY = "recovery"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rules:
-    """What the checks need to know beside the sample. ``mean_v``: the primary's own mean over the window."""
+    """What the checks need to know beside the sample. ``mean_v``: the primary's own mean over the window.
+
+    Compared by identity, so that results can be remembered per sample cheaply.
+    """
 
     method: Method
     primary: Source | None

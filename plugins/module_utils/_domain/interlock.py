@@ -101,10 +101,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``permitted``: a file may be sent now. ``ready``: nothing but pending checks is left."""
+    """``permitted``: a file may be sent now. ``ready``: nothing but pending checks is left.
+
+    ``stable_since_s``: when the stability window that the verdict rests on begins, in device seconds.
+    """
 
     method: Method
     checks: tuple[Check, ...]
+    stable_since_s: float | None = None
 
     @property
     def permitted(self) -> bool:
@@ -174,26 +178,35 @@ class Case:
     blind: Blind | None = None
 
 
-@lru_cache(maxsize=4096)
+# One object for equal rules: a verdict over a window asks the same questions of the same samples again and again.
+_rules = lru_cache(maxsize=64)(Rules)
+
+
+@lru_cache(maxsize=8192)
 def _found(name: str, sample: Sample, rules: Rules) -> Found:
     if not sample.answered:
         return Found(False, "no answer", missing=True)
     return SAMPLE_CHECKS[name](sample, rules)
 
 
+@lru_cache(maxsize=8192)
+def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
+    return all(_found(name, sample, rules).ok for name in names)
+
+
 def judge(case: Case, before_action: bool = False) -> Verdict:
     """``before_action``: the inputs are still as they were; what the operator brings about is pending, not blocking."""
     columns = COLUMNS[case.method]
-    rules = Rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed)
+    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed)
     pending = PENDING[case.method] if before_action else frozenset()
     held = [name for name in columns if name in SAMPLE_CHECKS and not (case.blind and name in CARRIED)]
-    window, why = stable_window(case, rules, [name for name in held if name not in pending])
+    window, why = stable_window(case, rules, tuple(name for name in held if name not in pending))
     checks: list[Check] = []
     for name in columns:
         for check in _checks(name, case, rules, window, why):
             waits = not check.ok and (check.id in pending or (check.id in TIMED and check.missing))
             checks.append(Check(check.id, check.ok, check.observed, waits, check.missing))
-    return Verdict(case.method, tuple(checks))
+    return Verdict(case.method, tuple(checks), window[0].at_s if window else None)
 
 
 def _checks(name: str, case: Case, rules: Rules, window: tuple[Sample, ...], why: str) -> list[Check]:
@@ -282,7 +295,7 @@ def _mean_v(case: Case) -> float | None:
     return sum(real) / len(real) if len(real) >= case.bounds.min_samples else None
 
 
-def stable_window(case: Case, rules: Rules, names: Sequence[str]) -> tuple[tuple[Sample, ...], str]:
+def stable_window(case: Case, rules: Rules, names: tuple[str, ...]) -> tuple[tuple[Sample, ...], str]:
     """The newest unbroken run of samples in which nothing changed and every check in ``names`` holds; and what broke it."""
     samples, bounds = case.samples, case.bounds
     if not samples or not samples[-1].answered:
@@ -310,10 +323,6 @@ def stable_window(case: Case, rules: Rules, names: Sequence[str]) -> tuple[tuple
         first -= 1
     floor = samples[first].at_s + (bounds.change_hold_s if changed else 0.0)
     return tuple(sample for sample in samples[first:] if sample.at_s >= floor), why
-
-
-def _holds(sample: Sample, rules: Rules, names: Sequence[str]) -> bool:
-    return all(_found(name, sample, rules).ok for name in names)
 
 
 def _stable(case: Case, window: tuple[Sample, ...], why: str) -> Found:

@@ -93,11 +93,13 @@ class Observer:
         if not self._polling and self.due():
             self.poll()
 
-    def next(self) -> Sample:
-        """Waits until the next sample is due, then takes it."""
+    def next(self, at_s: float | None = None) -> Sample:
+        """Waits until the next sample is due, or until ``at_s`` if that is sooner, then takes it."""
         if self.samples:
-            wait = self.samples[-1].at_s + self.poll_s - self._clock.now()
-            self._clock.sleep(max(wait, BREATH_S))
+            due = self.samples[-1].at_s + self.poll_s
+            if at_s is not None:
+                due = min(due, at_s)
+            self._clock.sleep(max(due - self._clock.now(), BREATH_S))
         return self.poll()
 
     def watch(self) -> Watch:

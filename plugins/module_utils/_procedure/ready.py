@@ -13,7 +13,7 @@ from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method
 from .._domain.interlock import Check, Verdict
 from .._domain.observation import Sample
-from .._domain.quiet import LONG_UPTIME_S, SHORT_UPTIME_S, download_open, log_wanted
+from .._domain.quiet import LONG_UPTIME_S, SHORT_UPTIME_S, WATCH_S, download_open, log_wanted
 from .errors import Stop
 from .evidence import unfinished
 from .unit import Unit
@@ -21,6 +21,8 @@ from .unit import Unit
 # How long a reading may stay missing, and a contradiction after a restart of our own last, before it counts.
 DOUBT_S = 60.0
 LOG_RETRY_S = 60.0
+# "More than 30 s" wants a sample just behind the bound.
+BOUND_MARGIN_S = 0.1
 LOAD_HINT = (
     "the load is on the input to be pulled: name the other input primary_source, "
     "or set the preferred source and wait until the unit has transferred"
@@ -36,9 +38,10 @@ class Waiter:
         self._log_tried: float | None = None
         self._doubt_since: float | None = None
 
-    def step(self) -> None:
+    def step(self, verdict: Verdict | None = None) -> None:
+        """``verdict``: the last one; where only a moment is missing to a bound, the next sample is taken then."""
         unit = self.unit
-        unit.observer.next()
+        unit.observer.next(self._bound(verdict))
         now = unit.clock.now()
         wanted = log_wanted(unit.log.facts(), unit.observer.watch())
         if unit.login_facts is None:
@@ -46,6 +49,16 @@ class Waiter:
         if wanted and (self._log_tried is None or now - self._log_tried >= LOG_RETRY_S):
             unit.read_log()
             self._log_tried = unit.clock.now()
+
+    def _bound(self, verdict: Verdict | None) -> float | None:
+        unit = self.unit
+        now, watch, twice = unit.clock.now(), unit.observer.watch(), unit.log.facts().doubled
+        bounds = []
+        if verdict is not None and verdict.stable_since_s is not None:
+            bounds.append(verdict.stable_since_s + unit.bounds.stability_s)
+        if watch.uptime_s is not None and watch.unbroken_since_s is not None:
+            bounds += [now + SHORT_UPTIME_S * twice - watch.uptime_s, watch.unbroken_since_s + WATCH_S * twice]
+        return min((bound + BOUND_MARGIN_S for bound in bounds if bound + BOUND_MARGIN_S > now), default=None)
 
     def refuse_if_hopeless(self, verdict: Verdict) -> None:
         """Raises Stop("refused") for what read bad at once, for what cannot be read after DOUBT_S."""
@@ -84,8 +97,9 @@ def wait_ready(unit: Unit) -> Verdict:
     """Everything but what the operator's next action brings about holds over a full window; the peers are redundant."""
     end = unit.clock.now() + unit.options.controller_timeout_s + unit.bounds.stability_s
     waiter = Waiter(unit)
+    verdict: Verdict | None = None
     while True:
-        waiter.step()
+        waiter.step(verdict)
         verdict = unit.verdict(before_action=True)
         if verdict.ready:
             unit.check_peers()
@@ -109,7 +123,7 @@ def wait_permitted(unit: Unit, after_restart: bool, timeout_s: float) -> Verdict
         if unit.clock.now() >= end:
             raise Stop("refused", f"not permitted in time: {'; '.join(verdict.reasons)}", verdict)
         unit.say(f"measuring, touch nothing: {_waiting_text(verdict)}", "measuring")
-        waiter.step()
+        waiter.step(verdict)
 
 
 def refuse_unconfirmed(unit: Unit, verdict: Verdict) -> None:
@@ -163,7 +177,7 @@ def isolate(unit: Unit) -> Verdict:
         if unit.clock.now() >= end:
             guide.withdraw("the time to do it is over")
             raise Stop("refused", f"not isolated in {unit.options.action_timeout_s:.0f} s: {'; '.join(final.reasons)}", final)
-        guide.waiter.step()
+        guide.waiter.step(final)
 
 
 class _Guide:

@@ -74,4 +74,4 @@ def _between(unit: Unit, carried: Verdict, aos_end_s: float) -> Blind | None:
             raise Stop("refused", f"not permitted in time after the AOS: {'; '.join(verdict.reasons)}", verdict)
         waiting = "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing)
         unit.say(f"aos sent, measuring before the app, TOUCH NO PLUG: {waiting}", "between")
-        waiter.step()
+        waiter.step(verdict)

@@ -39,7 +39,7 @@ def require_ats(host: str, read: StateRead) -> None:
     if card.app_token is None and ats_generation(card.model, None) != "unknown":
         raise Stop(
             "state",
-            f"{host} is an {card.model} whose card answers, but no ATS application runs on it: nothing can be measured.",
+            f"{host} is an {card.model} whose card runs no ATS application: nothing can be measured.",
             details=details,
         )
     raise Stop("not_an_ats", f"{host} is no APC Rack ATS but {who(read.nmc)}.", details=details)

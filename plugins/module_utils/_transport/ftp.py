@@ -47,11 +47,35 @@ def open_ftp(address: str, port: int, username: str, password: str, timeout_s: f
             raise TransportError("unsupported", f"the FTP {what} holds a control character or is too long")
     login = FtpLogin(address, port, timeout_s, idle)
     try:
-        login.log_in(username, password)
+        with _unwrapped():
+            login.log_in(username, password)
     except BaseException:
         login.abort()
         raise
     return login
+
+
+class _FromHook(Exception):
+    """Carries what a hook raised past our own handlers: a hook's OSError is no broken connection."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _call(hook: Callable[..., None], *arguments: int) -> None:
+    try:
+        hook(*arguments)
+    except Exception as error:
+        raise _FromHook(error) from None
+
+
+@contextlib.contextmanager
+def _unwrapped() -> Iterator[None]:
+    try:
+        yield
+    except _FromHook as carried:
+        raise carried.error from None
 
 
 class _Control(ftplib.FTP):
@@ -104,7 +128,7 @@ class _Control(ftplib.FTP):
                 return ready
             if left <= 0:
                 raise TransportError(kind, f"{self.where} did not {doing} in time (FTP)")
-            self.idle()
+            _call(self.idle)
 
     def getline(self) -> str:
         """One line, without its end; bounded in length, and by the deadline however slowly it trickles."""
@@ -214,7 +238,7 @@ class FtpLogin:
         """The file, whole: it must be followed by the card's word that this was all."""
         _check_name(name)
         control = self._control
-        with self._transferring(f"fetching {name}"), contextlib.ExitStack() as stack:
+        with _unwrapped(), self._transferring(f"fetching {name}"), contextlib.ExitStack() as stack:
             stack.callback(self._close_data)
             # A trickle keeps no transfer alive longer than this; logs and settings are some 10 KB.
             end = time.monotonic() + 4 * self._timeout_s
@@ -252,7 +276,7 @@ class FtpLogin:
         control = self._control
         control.idle = hooks.idle
         try:
-            with self._transferring(f"sending {name}"):
+            with _unwrapped(), self._transferring(f"sending {name}"):
                 self._send(name, data, hooks)
         except BaseException:
             if self._in_step:
@@ -264,7 +288,8 @@ class FtpLogin:
             raise
         finally:
             control.idle = self._idle
-        self._await_end(hooks.idle)
+        with _unwrapped():
+            self._await_end(hooks.idle)
 
     def _send(self, name: str, data: bytes, hooks: TransferHooks) -> None:
         channel = self._begin(f"STOR {name}")
@@ -273,16 +298,24 @@ class FtpLogin:
         done = 0
         while done < total:
             if done == last_start:
-                hooks.last_block(done, total)
-            # Only after the hook: it may have waited, and meanwhile the card may have spoken.
+                # First the room, then the hook's verdict: nothing is to age it before the block is handed over.
+                self._room(channel, time.monotonic() + self._timeout_s, done, total)
+                _call(hooks.last_block, done, total)
             block = memoryview(data)[done : done + BLOCK]
             stall = time.monotonic() + self._timeout_s
             while block:
                 block = block[self._send_some(channel, block, stall, done, total) :]
             done = min(done + BLOCK, total)
-            hooks.sent(done, total)
+            _call(hooks.sent, done, total)
 
     def _send_some(self, channel: socket.socket, block: memoryview, stall: float, done: int, total: int) -> int:
+        self._room(channel, stall, done, total)
+        with contextlib.suppress(BlockingIOError):
+            return channel.send(block)
+        return 0
+
+    def _room(self, channel: socket.socket, stall: float, done: int, total: int) -> None:
+        """Waits until the card takes more; raises when it speaks instead."""
         control = self._control
         ready = control.wait(
             [(channel, select.POLLOUT), (control.sock, select.POLLIN)],
@@ -297,9 +330,6 @@ class FtpLogin:
             raise TransportError(
                 "transfer", f"{control.where} ended the transfer after {done} of {total} bytes: {_clean(reply)}"
             )
-        with contextlib.suppress(BlockingIOError):
-            return channel.send(block)
-        return 0
 
     def _await_end(self, idle: Idle) -> None:
         """The end of the file, then whatever the card still says: for at most ten seconds, and no end is an error."""

@@ -83,6 +83,8 @@ class Data(DTPHandler):
 
     timeout = 0  # the model's session time-out rules
     cmd_channel: Any
+    file_obj: Any
+    _resp: tuple[Any, ...]
     _next_s = 0.0
     _waking: Any = None
 
@@ -141,8 +143,8 @@ class Data(DTPHandler):
             self._resp = ("226 Transfer complete." if orderly else "426 Transfer aborted.", _quiet.debug)
         if channel.session is None or not channel.session.alive:
             self._resp = ()  # rebooting: nobody is left to reply
-            channel.die()
             channel.server.tick()
+            channel.die()
         self.close()
 
     def _refused(self, why: Exception) -> None:
@@ -170,6 +172,7 @@ class Card(FTPHandler):
     timeout = 0  # the model's session time-out rules
     live: Live  # set on a subclass, by Ftp
     session: Any = None
+    authenticated: bool
     _was_reset = False
 
     def handle(self) -> None:
@@ -349,13 +352,6 @@ class Ftp:
     def _tick(self) -> None:
         with self.live.at_now() as unit:
             state = unit.ftp_state
-        for card in list(self._server.cards):
-            if state == "down":
-                card.die()
-            elif card.expired():
-                card.session = None
-                card.respond("421 Session ended.")
-                card.close_when_done()
         if state == "down" and self._listening:
             self._server.del_channel()
             self._server.socket.shutdown(socket.SHUT_RDWR)  # on Linux: stops listening, keeps the port
@@ -364,3 +360,10 @@ class Ftp:
             self._server.socket.listen(16)
             self._server.add_channel()
             self._listening = True
+        for card in list(self._server.cards):
+            if state == "down":
+                card.die()
+            elif card.expired():
+                card.session = None
+                card.respond("421 Session ended.")
+                card.close_when_done()

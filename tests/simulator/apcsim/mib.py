@@ -12,7 +12,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from .devicefile import Cell, Oid, oid_of
-from .fields import APP_TREE, COMM, FILES, LAST_TRANSFER, PREFERRED, STATUS, SYS, A, place
+from .fields import APP_TREE, COMM, FIELDS, FILES, LAST_TRANSFER, PREFERRED, STATUS, SYS, A, place
 from .power import SIDES, Seen
 
 if TYPE_CHECKING:
@@ -204,6 +204,9 @@ def _faults(unit: Unit, cells: dict[Oid, Cell]) -> None:
     active = unit.faults.active
     if not active:
         return
+    redundancy = FIELDS["redundancy"]
+    if "redundancy" in active and redundancy in cells:
+        cells[redundancy] = ("int", 1)
     if "snmp_minus_one" in active:
         for oid in within(unit, cells, active["snmp_minus_one"].get("oids")):
             if cells[oid][0] in ("int", "gauge"):

@@ -225,9 +225,10 @@ def test_override_lies_and_truth_stays(bench):
     assert rig.read("uptime") == 12 and rig.read("sys_descr") == b"something else" and rig.read("voltage_a") == 216
     rig.unit.clear_faults()
     assert rig.read("voltage_a") == 216 and rig.read("uptime") > 12
-    rig.unit.fault("override", values={"no_such_field": 1})
     with pytest.raises(ValueError, match="neither a field nor an OID"):
-        rig.read("comm")
+        rig.unit.fault("override", values={"no_such_field": 1})
+    rig.unit.fault("redundancy")
+    assert rig.read("redundancy") == 1 and rig.truth["redundant"]
 
 
 def test_missing_and_minus_one(bench):
@@ -290,7 +291,7 @@ def test_faults_are_checked(bench):
         ("nonsense", {}), ("slow", {"speed": 1}), ("source_returns", {"on": "christmas"}),
         ("transfer_cut", {"at_byte": 1, "module": "ups"}),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="no fault|does not take|no event|module is"):
+        with pytest.raises(ValueError, match=r"no fault|does not take|no event|module is"):
             unit.fault(name, **params)
 
 

@@ -102,7 +102,8 @@ def test_a_cut_aos_may_leave_no_aos(bench):
     b"",
     b"MZ" + bytes(5000),
     build_module("hw02", "aos", "391"),
-], ids=["truncated", "too long", "empty", "other file", "other version than its name"])  # fmt: skip
+    build_module("hw02", "aos", "392")[:-1] + b"\x00",
+], ids=["truncated", "too long", "empty", "other file", "other version than its name", "one byte wrong"])  # fmt: skip
 def test_orderly_end_of_a_bad_file_is_rejected(bench, data):
     rig = bench()
     store = rig.unit.login("apc", "apc").store(AOS)

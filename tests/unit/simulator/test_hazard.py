@@ -138,6 +138,24 @@ def test_every_restart_repeats_the_download_until_it_succeeds(bench):
     assert rig.texts().count(BEGUN) == 2 and rig.truth["controller"]["attempts"] == 2
 
 
+def test_a_half_written_controller_neither_talks_nor_switches(bench):
+    rig = bench(comm_before_warm=1, download_delay_s=100)
+    rig.plug("A", False)
+    rig.to_download()
+    rig.unit.fault("card_restarts")
+    rig.load(0)
+    rig.plug("A", True)
+    rig.until(lambda: rig.truth["controller"]["download_begins_s"] is not None)
+    assert rig.read("comm") == 1 and rig.truth["controller"]["alive"]
+    rig.feed("B", 0)
+    assert rig.truth["selected_source"] == "B" and not rig.truth["output_on"]
+    rig.feed("B", 215)
+    rig.later(200)
+    assert rig.read("comm") == 2 and rig.truth["controller"]["revision"] == "3.0.7"
+    rig.feed("B", 0)
+    assert rig.truth["selected_source"] == "A" and rig.truth["output_on"]
+
+
 def test_a_matching_revision_is_not_downloaded(bench):
     rig = bench()
     rig.send("g2ats", "392", controller="3.0.5")

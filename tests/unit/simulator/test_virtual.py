@@ -349,7 +349,8 @@ def test_load_judge(bench):
 
 DEVICES = ("ap7724", "ap7723", "ap7750", "ap7750a", "ap4423", "ap8853")
 FAULTS = (
-    ("no_answer", {"for_s": 30}), ("slow", {"latency_s": 1}), ("snmp_missing", {"oids": ["comm"]}), ("snmp_minus_one", {}),
+    ("no_answer", {"for_s": 30}), ("slow", {"latency_s": 1}), ("snmp_missing", {"oids": ["comm"]}),
+    ("snmp_minus_one", {}), ("redundancy", {}),
     ("frozen", {}), ("communication_lost", {"for_s": 100}), ("source_returns", {}), ("source_fails", {}),
     ("card_restarts", {"cold": True}), ("controller_download_fails", {}), ("display_failure", {}), ("switch_fail", {}),
     ("session_busy", {"for_s": 50}), ("log_cleared", {}), ("clock_wrong", {}), ("comes_back_with_old_version", {}),
@@ -416,7 +417,7 @@ def send_something(unit, clock, rng):
 
 def test_the_same_history_twice_is_the_same():
     def run():
-        clock, unit, pulled, _ = history(7)
+        clock, unit, _, _ = history(7)
         clock.sleep(100)
         return unit.truth()
 

@@ -325,7 +325,7 @@ VALUES = st.one_of(
 MAPPINGS = st.dictionaries(st.one_of(st.sampled_from(OIDS), ANY_OID), VALUES, max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(MAPPINGS)
 def test_nothing_raises_and_known_is_sane(raw: dict[tuple[int, ...], Any]) -> None:
     state = decode_ats(raw)

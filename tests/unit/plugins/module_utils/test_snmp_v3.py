@@ -128,7 +128,7 @@ def options_for(agent: Agent, user: str, **changes: Any) -> SnmpOptions:
         "auth_key": AUTH_KEY if auth else None,
         "privacy_protocol": privacy,
         "privacy_key": PRIVACY_KEY if privacy else None,
-        "timeout_s": 1.0,
+        "timeout_s": 3.0,
     }
     return SnmpOptions("127.0.0.1", agent.port, "v3", **(values | changes))
 
@@ -189,7 +189,7 @@ def test_silence_is_a_timeout_and_heals() -> None:
         start = time.monotonic()
         with pytest.raises(TransportError, match="wrong user") as caught:
             open_snmp(options).exchange([MODEL])
-        assert caught.value.kind == "timeout" and time.monotonic() - start < 2.5
+        assert caught.value.kind == "timeout" and time.monotonic() - start < 4
 
 
 def test_a_card_that_restarted_with_a_new_identity_is_found_again(agent: Agent) -> None:

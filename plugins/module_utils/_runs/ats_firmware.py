@@ -1,0 +1,36 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The work of the module ats_firmware. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._procedure import job
+from .._procedure.unit import Progress
+from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_OPTIONS, UPGRADE_SPEC
+from ._unit import run_job
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **SNMP_SPEC,
+    **ACCOUNT_SPEC,
+    **UPGRADE_SPEC,
+    "step": {"type": "str", "choices": ["upgrade", "backup", "verify"], "default": "upgrade"},
+    "timeout_s": {"type": "float", "default": 3600.0},
+}
+OPTIONS: dict[str, Any] = {**UPGRADE_OPTIONS, "required_one_of": [["src", "files"]], "supports_check_mode": True}
+
+TASKS = {"upgrade": job.do_upgrade, "backup": job.do_backup, "verify": job.do_verify}
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """One step of SAFETY 4; in check mode what it would do, as far as a reading can tell."""
+    base: dict[str, Any] = {"differences": [], "baseline": None, "backup": None, "cold_start_verified": False}
+    if not check_mode:
+        return {**base, **run_job(params, progress, TASKS[params["step"]])}
+    task = job.check_only if params["step"] == "upgrade" else job.observe_once
+    result = {**base, **run_job(params, progress, task)}
+    result["changed"] = params["step"] == "upgrade" and bool(result["plan"])
+    return result

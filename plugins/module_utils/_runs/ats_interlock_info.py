@@ -1,0 +1,22 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The work of the module ats_interlock_info. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._procedure import job
+from .._procedure.unit import Progress
+from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_OPTIONS, UPGRADE_SPEC
+from ._unit import run_job
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC, **ACCOUNT_SPEC, **UPGRADE_SPEC}
+OPTIONS: dict[str, Any] = {**UPGRADE_OPTIONS, "required_one_of": [["src", "files"]], "supports_check_mode": True}
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """The verdict over one observation window; asks nobody for anything and changes nothing."""
+    return run_job(params, progress, job.observe_once)

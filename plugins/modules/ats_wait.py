@@ -1,0 +1,303 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ats_wait
+short_description: Waits until a Rack ATS is ready, isolated or redundant again
+version_added: 0.1.0
+description:
+  - Waits for one condition of a firmware upgrade, shows live what is still missing, and says when a plug may be moved.
+  - Sends nothing to the device. It writes its own evidence on the controller.
+  - A permission is given only on fresh measurements, and is withdrawn when they change.
+  - In check mode it measures over one window, asks nobody for anything and does not wait.
+options:
+  until:
+    description:
+      - V(ready) all that can hold with the inputs as they are does hold, so that an upgrade could begin.
+      - V(isolated) the secondary input was disconnected, or with O(method=no_load) the loads. The operator is told when
+        to do so.
+      - V(redundant) after an upgrade that has settled, the secondary was reconnected and the unit is fully redundant.
+        The operator is told when to do so.
+    type: str
+    choices: [ready, isolated, redundant]
+    required: true
+  timeout_s:
+    description:
+      - How many seconds to wait at most, from V(1) to V(86400). It is how long a person may take to walk to the rack.
+      - The result then says what to do with what was already unplugged.
+    type: float
+    default: 3600.0
+extends_documentation_fragment:
+  - dcops.apc.snmp
+  - dcops.apc.account
+  - dcops.apc.upgrade
+  - dcops.apc.attributes
+  - dcops.apc.attributes.watches
+  - dcops.apc.attributes.read_only
+seealso:
+  - module: dcops.apc.ats_info
+  - module: dcops.apc.ats_interlock_info
+  - module: dcops.apc.ats_firmware
+author:
+  - The dcops.apc contributors (@dcops)
+"""
+
+EXAMPLES = r"""
+- name: Wait until somebody may be sent to the rack
+  dcops.apc.ats_wait:
+    until: ready
+    src: /srv/firmware/apc_hw02_aos392_g2ats392.exe
+    primary_source: B
+    username: "{{ vault_apc_username }}"
+    password: "{{ vault_apc_password }}"
+
+- name: Tell the electrician when to unplug source A, and wait until it is out
+  dcops.apc.ats_wait:
+    until: isolated
+    timeout_s: 1800
+    src: /srv/firmware/apc_hw02_aos392_g2ats392.exe
+    primary_source: B
+    confirmations: "{{ survey_confirmations }}"
+    username: "{{ vault_apc_username }}"
+    password: "{{ vault_apc_password }}"
+"""
+
+RETURN = r"""
+until:
+  description: What was waited for.
+  returned: success
+  type: str
+  sample: isolated
+entry:
+  description: What is to be done with this unit at all.
+  returned: when the unit could be read
+  type: dict
+  contains:
+    kind:
+      description:
+        - V(send) the versions differ. V(watch) nothing is to be sent, but the unit may not have settled.
+        - V(controller_lost) the controller does not answer. V(resend_app) the download into the controller failed.
+        - V(unchanged) nothing is to be done.
+      type: str
+      choices: [send, watch, controller_lost, resend_app, unchanged]
+      sample: send
+    reason:
+      description: Why.
+      type: str
+      sample: apc_hw02_aos_392.bin and apc_hw02_g2ats_392.bin to be sent
+plan:
+  description: The files to be sent, in their order; empty when nothing is to be sent.
+  returned: when the unit could be read
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: The file's name.
+      type: str
+      sample: apc_hw02_aos_392.bin
+    kind:
+      description: Which part of the card it is.
+      type: str
+      choices: [aos, app]
+      sample: aos
+    installed:
+      description: The version that runs; V(null) when none does.
+      type: str
+      sample: 3.7.4
+    version:
+      description: The version of the file.
+      type: str
+      sample: 3.9.2
+interlock:
+  description: The verdict on whether a file may be sent now.
+  returned: when the unit was observed over a window
+  type: dict
+  contains:
+    permitted:
+      description: Every check holds. Only then is anything ever sent, and it is judged anew just before.
+      type: bool
+      sample: false
+    ready:
+      description: Nothing is left but what the operator's next action brings about.
+      type: bool
+      sample: true
+    method:
+      description: The method that the checks are for.
+      type: str
+      sample: single_source
+    checks:
+      description: The checks of this method.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: The check's name.
+          type: str
+          sample: secondary_dead
+        ok:
+          description: It holds.
+          type: bool
+          sample: false
+        pending:
+          description: It does not hold yet, and the operator's next action, or time, brings it about.
+          type: bool
+          sample: true
+        expected:
+          description: What it asks for.
+          type: str
+          sample: status fail and voltage below 10 % of the primary's reference
+        observed:
+          description: What was seen.
+          type: str
+          sample: source A ok 216 V
+    reasons:
+      description: The checks that do not hold, as sentences.
+      type: list
+      elements: str
+      sample: ["redundancy_lost: fully_redundant (wanted: redundancy lost)"]
+ats:
+  description: The last reading of the ATS, in the form that M(dcops.apc.ats_info) returns.
+  returned: success
+  type: dict
+  sample: {"model": "AP7724", "redundancy": "lost", "selected_source": "B"}
+nmc:
+  description: The last reading of the card, in the form that M(dcops.apc.nmc_info) returns.
+  returned: success
+  type: dict
+  sample: {"model": "AP7724", "aos": {"version": "3.7.4", "file": "apc_hw02_aos_374.bin"}}
+firmware:
+  description: The versions that ran.
+  returned: when the unit could be read
+  type: dict
+  contains:
+    before:
+      description: At the start of the run.
+      type: dict
+      contains:
+        aos:
+          description: The version of the AOS.
+          type: str
+          sample: 3.7.4
+        app:
+          description: The version of the app.
+          type: str
+          sample: 3.7.1
+    after:
+      description: At its end; V(null) where nothing could change them.
+      type: dict
+      contains:
+        aos:
+          description: The version of the AOS.
+          type: str
+          sample: 3.9.2
+        app:
+          description: The version of the app.
+          type: str
+          sample: 3.9.2
+steps:
+  description: What the run did, in order.
+  returned: when the unit was reached
+  type: list
+  elements: dict
+  contains:
+    time:
+      description: When, in UTC.
+      type: str
+      sample: "2026-03-01T21:04:12.123+00:00"
+    text:
+      description: What.
+      type: str
+      sample: stor begin apc_hw02_aos_392.bin
+evidence:
+  description: The record of the run.
+  returned: when the unit was reached
+  type: dict
+  contains:
+    path:
+      description: The file on the controller, as JSON lines; V(null) where nothing is written, as in check mode.
+      type: str
+      sample: /home/awx/.local/state/dcops-apc/evidence/20260301T210412Z_ats-5A1511T00001_0123456789ab.jsonl
+    summary:
+      description: Its records without the single readings, for where the file is not kept.
+      type: list
+      elements: dict
+      sample: [{"t": "2026-03-01T21:04:12.123+00:00", "kind": "run"}]
+simulated:
+  description: V(null) for a real device; for a simulated one how many times faster than real time it says it lives.
+  returned: when the unit was reached
+  type: int
+  sample: null
+state:
+  description:
+    - The state that the unit was left in. After an unexpected error it may be V(null).
+  returned: when the unit was reached, and on failure
+  type: str
+  choices:
+    - unchanged
+    - nothing_sent
+    - nothing_sent_unsure
+    - locked
+    - watch
+    - ready
+    - isolated
+    - aos_new_old_app
+    - aos_new_no_app
+    - aos_sent_unsure
+    - app_sent_secondary_dead
+    - app_sent_secondary_back
+    - sent_silent
+    - controller_lost_isolated
+    - controller_lost_live
+    - settings_differ
+    - hardware_failed
+    - settled
+    - redundant
+    - restore_failed
+  sample: isolated
+next_action:
+  description:
+    - What the person at the plugs must do now. It never allows a plug or a load to be moved unless that was measured to
+      be safe.
+  returned: when the unit was reached, and on failure
+  type: str
+  sample: Keep source A disconnected and touch nothing else until a run says otherwise.
+error:
+  description: Why the module failed.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description: The stable kind of the error.
+      type: str
+      choices:
+        - refused
+        - not_an_ats
+        - timeout
+        - auth
+        - busy
+        - transfer
+        - identity
+        - package
+        - locked
+        - state
+        - unsupported
+        - internal
+      sample: refused
+    message:
+      description: The same words as in RV(ignore:msg).
+      type: str
+      sample: "primary_selected: source A is selected"
+"""
+
+from ..module_utils._module import module_main
+
+
+def main() -> None:
+    module_main("ats_wait")
+
+
+if __name__ == "__main__":
+    main()

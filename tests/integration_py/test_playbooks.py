@@ -1,0 +1,289 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks and the role, run as an operator runs them, against simulated devices over real protocols.
+
+What counts is the simulator's physical truth; the words are compared with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
+import rig  # noqa: E402
+
+SPEED = 50
+UPGRADE = "dcops.apc.ats_firmware_upgrade"
+PREFLIGHT = "dcops.apc.ats_preflight"
+FILES = ["apc_hw02_aos_392.bin", "apc_hw02_g2ats_392.bin"]
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rig.make_package(tmp_path_factory.mktemp("firmware"))
+
+
+@pytest.fixture
+def site(tmp_path: Path, package: Path) -> rig.Site:
+    return rig.Site(tmp_path / "site", package)
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Iterator[rig.Device]:
+    with rig.device(tmp_path / "devices", "ats-01", speed=SPEED) as made:
+        yield made
+
+
+@pytest.fixture
+def plays() -> Iterator[Any]:
+    """Starts plays, and ends those that a failing test leaves behind."""
+    started: list[rig.Play] = []
+
+    def start(*arguments: Any, **options: Any) -> rig.Play:
+        started.append(rig.Play(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for play in started:
+        play.kill()
+
+
+def assert_untouched(unit: rig.Device) -> None:
+    truth = unit.truth()
+    assert truth["bytes_received"] == 0 and truth["files_received"] == [] and truth["writes"] == []
+    assert not truth["load_dropped"] and not truth["damaged"]
+    assert truth["sessions_open"] == 0
+
+
+def assert_upgraded(unit: rig.Device) -> None:
+    truth = unit.truth()
+    assert not truth["load_dropped"] and not truth["damaged"] and truth["violations"] == []
+    assert truth["load_current_a"] == 8.8
+    assert (truth["card"]["aos"], truth["card"]["app"]) == ("3.9.2", "3.9.2")
+    assert truth["controller"]["revision"] == truth["controller"]["bundled"]
+    assert truth["redundant"]
+    assert truth["sessions_open"] == 0
+
+
+def test_upgrade_under_load_then_unchanged(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    electrician = rig.Electrician(unit)
+    play = plays(site, UPGRADE, follow=electrician)
+    assert play.wait(150) == 0, play.text
+    assert electrician.done == ["pulled A", "plugged A"]
+    assert_upgraded(unit)
+    assert [file["name"] for file in unit.truth()["files_received"]] == FILES
+    assert "changed=1 " in play.text
+    # Factory credentials must not blacken the names, and are pointed at.
+    assert all(name in play.text for name in FILES) and "****" not in play.text
+    assert "factory credential" in play.text
+    assert str(site.state_dir) in play.text
+
+    received = unit.truth()["bytes_received"]
+    again = plays(site, UPGRADE, follow=electrician)
+    assert again.wait(60) == 0, again.text
+    assert "changed=0 " in again.text
+    assert unit.truth()["bytes_received"] == received
+    assert electrician.done == ["pulled A", "plugged A"] and "you may" not in again.text
+
+
+def test_both_inputs_live_are_refused(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    play = plays(site, site.playbook("upgrade", ats_upgrade_isolate_timeout_s=30))
+    assert play.wait() == 2
+    assert "secondary_dead" in play.text and "state: nothing_sent" in play.text
+    assert "WHAT TO DO NOW: Nothing was sent" in play.text
+    assert_untouched(unit)
+
+
+def test_no_confirmation_is_refused_before_anybody_is_asked(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit, confirm=False)
+    play = plays(site, site.playbook("isolate", ats_upgrade_isolate_timeout_s=60))
+    assert play.wait() == 2
+    assert "secondary_disconnected" in play.text
+    assert_untouched(unit)
+
+
+def test_load_on_the_input_to_be_pulled_is_refused_in_readiness(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit, ats_upgrade_primary_source="A")
+    play = plays(site, UPGRADE)
+    assert play.wait() == 2
+    assert "primary_selected" in play.text
+    assert "you may disconnect" not in play.text
+    assert_untouched(unit)
+
+
+def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    electrician = rig.Electrician(unit, slip="B")
+    play = plays(site, site.playbook("isolate"), follow=electrician)
+    line = play.wait_for("rong plug")
+    assert "put it back" in line and "ats-01" in line
+    assert electrician.done == ["pulled B"]
+    unit.plug("B", True)
+    # The unit goes back to its preferred source, and the permission comes again.
+    assert play.wait() == 0, play.text
+    assert electrician.done == ["pulled B", "pulled A"]
+    assert not unit.truth()["inputs"]["A"]["plugged"]
+    assert_untouched(unit)
+
+
+def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    electrician = rig.Electrician(unit)
+    first = plays(site, UPGRADE, follow=electrician)
+    first.wait_for("sending apc_hw02_aos")
+    os.kill(first.process.pid, signal.SIGKILL)
+
+    # The worker outlives its parent and holds the lock: the second run must not touch the unit.
+    second = plays(site, UPGRADE)
+    assert second.wait() == 2
+    assert "locked" in second.text and "pid" in second.text, second.text
+
+    for _ in range(20):
+        third = plays(site, UPGRADE, follow=electrician)
+        status = third.wait(150)
+        if "another run holds this unit" not in third.text:
+            break
+        time.sleep(2)
+    assert status == 0, third.text
+    assert_upgraded(unit)
+
+
+def test_all_killed_while_settling_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    electrician = rig.Electrician(unit)
+    first = plays(site, UPGRADE, follow=electrician)
+    first.wait_for("settling")
+    first.kill()
+    assert electrician.done == ["pulled A"]
+
+    again = plays(site, UPGRADE, follow=electrician)
+    assert again.wait(150) == 0, again.text
+    assert "you may disconnect" not in again.text
+    assert [file["name"] for file in unit.truth()["files_received"]] == FILES
+    assert_upgraded(unit)
+
+
+def test_second_run_is_locked_and_names_the_first(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    first = plays(site, site.playbook("isolate"))
+    first.wait_for("you may disconnect")
+    second = plays(site, UPGRADE)
+    assert second.wait() == 2
+    owner = json.loads(next((site.state_dir / "locks").glob("ats-*.lock")).read_text())
+    assert f"pid {owner['pid']}" in second.text and owner["run"] in second.text
+    assert "state: locked" in second.text
+    assert "you may" not in second.text
+    first.kill()
+    assert_untouched(unit)
+
+
+def test_check_mode_sends_nothing_and_predicts(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    play = plays(site, UPGRADE, "--check")
+    assert play.wait() == 0, play.text
+    assert "changed=1 " in play.text
+    assert "you may" not in play.text
+    assert_untouched(unit)
+    assert unit.truth()["inputs"]["A"]["live"] and unit.truth()["inputs"]["B"]["live"]
+
+
+def test_wrong_password(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit, ats_upgrade_password="not-the-password")
+    play = plays(site, UPGRADE)
+    assert play.wait() == 2
+    assert "kind: auth" in play.text
+    assert "not-the-password" not in play.text
+    assert_untouched(unit)
+
+
+def test_crossed_ports_are_refused(site: rig.Site, unit: rig.Device, plays: Any, tmp_path: Path) -> None:
+    """SNMP of one unit and FTP of its twin, as two port forwards crossed."""
+    twin_options = ("--serial", "5A1511T00002", "--name", "ats-rack-05", "--address", "192.0.2.11")
+    with rig.device(tmp_path / "devices", "ats-02", *twin_options, speed=SPEED) as twin:
+        site.add(unit, ftp_of=twin)
+        play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+        assert play.wait() == 2
+        assert "identity" in play.text
+        assert "you may disconnect" not in play.text
+        assert_untouched(unit)
+        assert_untouched(twin)
+
+
+def test_after_a_failed_unit_the_rest_is_not_started(
+    site: rig.Site, unit: rig.Device, plays: Any, tmp_path: Path
+) -> None:
+    with rig.device(tmp_path / "devices", "ats-02", "--serial", "5A1511T00002", speed=SPEED) as other:
+        site.add(unit, ats_upgrade_primary_source="A")
+        site.add(other)
+        play = plays(site, UPGRADE)
+        assert play.wait() == 2
+        assert "ats-01 has failed. Not started: ats-02" in play.text
+        assert_untouched(unit)
+        assert_untouched(other)
+        assert other.truth()["logins"] == []
+
+
+def test_preflight_fails_only_on_blocking_checks(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    ready = plays(site, PREFLIGHT)
+    assert ready.wait() == 0, ready.text
+    assert "pending   secondary_dead" in ready.text and "BLOCKING" not in ready.text
+    assert "SIMULATED" in ready.text
+
+    blocked = plays(site, PREFLIGHT, "-e", "ats_upgrade_primary_source=A")
+    assert blocked.wait() == 2
+    assert "BLOCKING  primary_selected" in blocked.text
+    assert_untouched(unit)
+
+
+def test_preflight_of_a_silent_unit_fails(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit, ats_upgrade_snmp_retries=0)
+    unit.stop()
+    play = plays(site, PREFLIGHT)
+    assert play.wait() == 2
+    assert "unreachable=0" in play.text and "kind: timeout" in play.text
+
+
+@pytest.mark.parametrize("playbook", [UPGRADE, PREFLIGHT])
+def test_nothing_to_do_is_a_failure(site: rig.Site, plays: Any, playbook: str) -> None:
+    site.write()
+    empty = plays(site, playbook)
+    assert empty.wait() == 2
+    assert 'No unit matches "ats"' in empty.text
+    misspelt = plays(site, playbook, "-e", "ats_upgrade_hosts=row_7")
+    assert misspelt.wait() == 2
+    assert 'No unit matches "row_7"' in misspelt.text
+
+
+def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp_path: Path) -> None:
+    """As AWX runs it: a private data directory, no terminal, and a survey's text."""
+    word = unit.confirm()
+    site.add(unit, ats_upgrade_confirmations=f"{word['what']} {word['unit']}\n")
+    unit.plug("A", False)
+    private = tmp_path / "runner"
+    (private / "inventory").mkdir(parents=True)
+    (private / "inventory" / "hosts.yml").write_text((site.folder / "inventory.yml").read_text())
+    (private / "env").mkdir()
+    (private / "env" / "extravars").write_text(json.dumps({"ats_upgrade_isolate_timeout_s": 300}))
+    (private / "project").mkdir()
+    step = Path(site.playbook("isolate"))
+    (private / "project" / "isolate.yml").write_text(step.read_text())
+    command = [sys.executable, str(rig.BIN / "ansible-runner"), "run", str(private), "-p", "isolate.yml"]
+    done = subprocess.run(
+        command, env=rig.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "isolated" in done.stdout
+    assert_untouched(unit)
