@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -170,6 +171,8 @@ class Play:
         command = [sys.executable, str(BIN / "ansible-playbook"), playbook, *options]
         more = {"ANSIBLE_CONFIG": str(site.folder / "ansible.cfg"), "ANSIBLE_HOME": str(site.folder / "home")}
         more["ANSIBLE_NOCOLOR"] = "true"
+        self._mark = f"DCOPS_APC_PLAY={uuid.uuid4().hex}"
+        more.update([self._mark.split("=")])
         self.lines: list[str] = []
         # On a terminal the modules report their progress every second, else every 15 s.
         read, write = pty.openpty() if terminal else os.pipe()
@@ -180,8 +183,6 @@ class Play:
             stdin=subprocess.DEVNULL,
             stdout=write,
             stderr=write,
-            # Of its own session, so that a test can kill only the parent, or all of it.
-            start_new_session=True,
         )
         os.close(write)
         self._follow = follow
@@ -220,10 +221,19 @@ class Play:
             time.sleep(0.05)
         raise AssertionError(f"{words!r} was not said in {limit_s} s:\n{self.text}")
 
+    def processes(self) -> list[int]:
+        """ansible-playbook and its workers; these have sessions of their own, and outlive their parent."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self._mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
+
     def kill(self) -> None:
-        """The whole session that this object started, by its id."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait(timeout=10)
 
 

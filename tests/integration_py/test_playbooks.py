@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
-import rig  # noqa: E402
+import rig
 
 SPEED = 50
 UPGRADE = "dcops.apc.ats_firmware_upgrade"
@@ -85,7 +85,8 @@ def test_upgrade_under_load_then_unchanged(site: rig.Site, unit: rig.Device, pla
     assert [file["name"] for file in unit.truth()["files_received"]] == FILES
     assert "changed=1 " in play.text
     # Factory credentials must not blacken the names, and are pointed at.
-    assert all(name in play.text for name in FILES) and "****" not in play.text
+    said = "\n".join(line for line in play.lines if not line.startswith(("TASK", "PLAY")))
+    assert all(name in said for name in FILES) and "****" not in said
     assert "factory credential" in play.text
     assert str(site.state_dir) in play.text
 
@@ -157,14 +158,21 @@ def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: A
             break
         time.sleep(2)
     assert status == 0, third.text
+    if not unit.truth()["redundant"]:
+        # The worker had settled long before the third run: that one found nothing to do but to point to the way back.
+        assert "WARNING: ats-01 already runs" in third.text and "you may" not in third.text
+        last = plays(site, site.playbook("restore"), follow=electrician)
+        assert last.wait() == 0, last.text
+    assert electrician.done == ["pulled A", "plugged A"]
     assert_upgraded(unit)
 
 
-def test_all_killed_while_settling_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     electrician = rig.Electrician(unit)
     first = plays(site, UPGRADE, follow=electrician)
-    first.wait_for("settling")
+    first.wait_for("app sent, settling")
+    assert len(first.processes()) >= 2, "the parent and its worker"
     first.kill()
     assert electrician.done == ["pulled A"]
 
@@ -197,6 +205,20 @@ def test_check_mode_sends_nothing_and_predicts(site: rig.Site, unit: rig.Device,
     assert "you may" not in play.text
     assert_untouched(unit)
     assert unit.truth()["inputs"]["A"]["live"] and unit.truth()["inputs"]["B"]["live"]
+
+
+def test_a_healthy_unit_that_restarted_lately_is_only_watched(
+    site: rig.Site, unit: rig.Device, plays: Any, tmp_path: Path
+) -> None:
+    """No evidence, a restart by the card's own watchdog, the wanted firmware: nobody is to touch anything."""
+    site.package = rig.make_package(tmp_path / "same", aos="374", app="g2ats:371")
+    site.add(unit)
+    unit.fault("card_restarts", why="watchdog")
+    play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+    assert play.wait() == 0, play.text
+    assert "changed=0 " in play.text
+    assert "you may" not in play.text
+    assert_untouched(unit)
 
 
 def test_wrong_password(site: rig.Site, unit: rig.Device, plays: Any) -> None:
@@ -280,10 +302,17 @@ def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp
     (private / "project").mkdir()
     step = Path(site.playbook("isolate"))
     (private / "project" / "isolate.yml").write_text(step.read_text())
-    command = [sys.executable, str(rig.BIN / "ansible-runner"), "run", str(private), "-p", "isolate.yml"]
-    done = subprocess.run(
-        command, env=rig.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "isolated" in done.stdout
+    runner = [sys.executable, str(rig.BIN / "ansible-runner"), "run", str(private), "-p"]
+    for playbook, words in ((PREFLIGHT, "ok        secondary_dead"), ("isolate.yml", "Keep source A disconnected")):
+        done = subprocess.run(
+            [*runner, playbook],
+            check=False,
+            env=rig.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert words in done.stdout
     assert_untouched(unit)

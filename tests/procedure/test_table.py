@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from apcsim.knobs import Knobs
-from virtual_situations import Situation, exact, failing, names, package, situation
+from virtual_situations import Situation, exact, failing, must_end, names, package, situation
 from virtual_unit import Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
@@ -72,7 +72,7 @@ def gives(given: Any, **changes: Any) -> Break:
 
 def part(kind: str) -> Any:
     found, contents = package()
-    kept = tuple(file for file in found.files if file.kind == kind)
+    kept = tuple(file for file in found.modules if file.kind == kind)
     return FirmwarePackage(kept, "test"), contents
 
 
@@ -303,6 +303,7 @@ def test_the_situation_itself_is_permitted(method: Method, tmp_path: Path) -> No
 def test_a_row_made_false_alone_refuses(check: str, method: Method, act: Break, tmp_path: Path) -> None:
     case = situation(method, tmp_path)
     act(case)
+    must_end(case.bench, 7200.0)
     report = case.run()
     assert report["error"]["kind"] in ("refused", "package", "identity"), report["error"]
     assert names(report, check), (report["error"], failing(report))

@@ -148,10 +148,19 @@ class History:
         rng, bench = self.rng, self.bench
         if rng.random() < 0.06:
             return ()
+        # Nobody lies here: what stands on a person's word alone (SAFETY 8) is only said where it is true, and a load that
+        # the unit shows as 0 is a load that the person knows of.
+        power = self.device.power
+        hidden = 0 < power.load_a < 1
         if method in (Method.SINGLE_SOURCE, Method.NO_LOAD):
-            return bench.confirm("secondary_disconnected", "no_load")
+            return bench.confirm("secondary_disconnected", *([] if hidden else ["no_load"]))
         stamp = f"{bench.clock.wall():%Y-%m-%dT%H:%M+00:00}"
-        return bench.confirm("secondary_disconnected", "no_load", "power_cycled", "one_input", stamp=stamp)
+        whats = ["power_cycled", "one_input"] if method is Method.RECOVERY else []
+        if power.load_a == 0:
+            whats.append("no_load")
+        if not power.both_live:
+            whats.append("secondary_disconnected")
+        return bench.confirm(*whats, stamp=stamp)
 
     def _step(self, name: str, method: Method, primary: Source) -> None:
         rng, bench = self.rng, self.bench

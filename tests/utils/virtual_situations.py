@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,6 @@ class Situation:
         return self.bench.device
 
     def run(self, task: str = "upgrade", **changes: Any) -> dict[str, Any]:
-        from dataclasses import replace
-
         return self.bench.run(TASKS[task], replace(self.options, **changes))
 
     def received_nothing(self) -> bool:
@@ -78,8 +78,19 @@ class Situation:
         )
 
 
+def must_end(bench: Bench, within_s: float = 6 * 3600.0) -> None:
+    """A run that never ends would otherwise hang the tests: virtual time passes, real time does not."""
+    limit = bench.clock.now() + within_s
+
+    def look(now: float) -> None:
+        assert now < limit, f"the run did not end within {within_s:.0f} device seconds"
+
+    bench.clock.on_sleep.append(look)
+
+
 def situation(method: Method, state_dir: Path | None, knobs: Knobs | None = None, **device: Any) -> Situation:
     made = _MADE[method](state_dir, knobs, device)
+    must_end(made.bench, 3 * 86400.0)
     truth = made.device.truth()
     made.before_bytes, made.before_files = truth["bytes_received"], len(truth["files_received"])
     return made
@@ -148,3 +159,44 @@ def names(report: dict[str, Any], check: str) -> bool:
     """Does the refusal name this check, in its message or in its verdict?"""
     error = report.get("error") or {}
     return check in str(error.get("message", "")) or check in failing(report)
+
+
+class Witness:
+    """Holds every line against the simulator's truth at the moment it is said."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.wrong: list[str] = []
+        self.heard: list[str] = []
+        bench.lines.listeners.append(self.hear)
+
+    def hear(self, text: str) -> None:
+        device = self.bench.device
+        for side in re.findall(r"you may disconnect source ([AB]) now", text):
+            self.heard.append(f"disconnect {side}")
+            if not device.oracle_unplug_ok(side):
+                self.wrong.append(text)
+        for side in re.findall(r"(?i)you may (?:now )?reconnect source ([AB])", text):
+            self.heard.append(f"reconnect {side}")
+            if not device.oracle_plug_ok(side):
+                self.wrong.append(text)
+        for side in re.findall(r"source ([AB]) is gone. Wrong plug\? Then put it back", text):
+            self.heard.append(f"put back {side}")
+            if not device.oracle_plug_ok(side):
+                self.wrong.append(text)
+        if re.search(r"(?i)you may connect the loads", text):
+            self.heard.append("connect loads")
+            if not device.oracle_connect_load_ok():
+                self.wrong.append(text)
+
+
+def on_line(bench: Bench, part: str, act: Callable[[], None]) -> None:
+    """Once, when a line with this text is said."""
+    done: list[bool] = []
+
+    def hear(text: str) -> None:
+        if part in text and not done:
+            done.append(True)
+            act()
+
+    bench.lines.listeners.append(hear)

@@ -38,6 +38,7 @@ class State(Enum):
     SETTINGS_DIFFER = "settings_differ"
     HARDWARE_FAILED = "hardware_failed"
     SETTLED = "settled"
+    VERIFIED = "verified"
     REDUNDANT = "redundant"
     RESTORE_FAILED = "restore_failed"
 
@@ -129,6 +130,8 @@ def next_action(state: State, context: Context) -> str:
     if state is State.SETTLED:
         held = "Connect no load and touch no input" if loads else f"Keep {other} disconnected"
         return f"The new firmware has settled. {held} until the restore step tells you when."
+    if state is State.VERIFIED:
+        return "Versions, settings and hardware read as they should. Leave every plug and every load until the restore step tells you when."
     if state is State.REDUNDANT:
         return "Nothing is left to do."
     return f"Stay on {kept}. Check the feed and the plug of {other}, and run the restore step again."

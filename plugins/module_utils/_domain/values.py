@@ -47,7 +47,10 @@ class Reading(Generic[T]):
 
     def shown(self, unit: str = "") -> str:
         if self.kind is Kind.KNOWN:
-            value = self.value.name.lower() if isinstance(self.value, Enum) else self.value
+            value: object = self.value
+            if isinstance(value, Enum):
+                # A source is called A or B everywhere; every other word is lower-case.
+                value = value.name if len(value.name) == 1 else value.name.lower().replace("_", " ")
             return f"{value} {unit}".strip()
         if self.kind is Kind.NOT_FITTED:
             return "not fitted"

@@ -18,6 +18,7 @@ from .baseline import backup, verify
 from .closing import conclude, told
 from .entry import Entry, EntryKind, classify, refuse_foreign
 from .errors import Interrupted, Stop
+from .evidence import unfinished
 from .ready import Waiter, isolate, wait_ready
 from .restore import restore
 from .signals import signals_interrupt
@@ -47,6 +48,10 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
     except TransportError as exc:
         _end(unit, report, exc.kind, exc.message, None)
         raise
+    except Exception as exc:
+        # A fault of our own: nothing is measured or allowed on top of it, but it is written down.
+        _note_end(unit, "internal", f"unexpected {type(exc).__name__}", None)
+        raise
     except Interrupted as exc:
         message = f"the run was interrupted by {exc}"
         _end(unit, report, "state", message, None)
@@ -69,11 +74,16 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
         # The measurement itself failed: the words that move nothing stand.
         pass
     say_end(unit, report, state, message, details)
+    _note_end(unit, kind, message, state)
+
+
+def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
     unit.observer.on_sample = lambda sample, before: None
     try:
-        unit.record("end", error=kind, message=message, state=state.value)
+        unit.record("end", error=kind, message=message, state=state.value if state else None)
     except Stop:
-        pass
+        # Where the evidence cannot be written nothing was sent, and the error that ended the run is the one to tell.
+        return
 
 
 def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
@@ -83,12 +93,14 @@ def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, deta
 
 
 def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:
+    report["msg"] = f"{report.get('step') or 'the step'} ended: {state.value.replace('_', ' ')}"
     say_end(unit, report, state, "", {"differences": differences})
     unit.record("end", state=state.value)
 
 
 def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entry:
     require_ats(unit)
+    report["step"] = step
     unit.begin(step, writing)
     if writing:
         unit.say(f"evidence: {unit.evidence.path}", "evidence")
@@ -164,6 +176,7 @@ def do_isolate(unit: Unit, report: dict[str, Any]) -> None:
 
 def do_backup(unit: Unit, report: dict[str, Any]) -> None:
     require_ats(unit)
+    report["step"] = "backup"
     unit.begin("backup", writing=True)
     refuse_foreign(unit)
     report["backup"] = backup(unit)
@@ -188,12 +201,16 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
 
 def do_verify(unit: Unit, report: dict[str, Any]) -> None:
     require_ats(unit)
+    report["step"] = "verify"
     unit.begin("verify", writing=True)
     refuse_foreign(unit)
     package, card = unit.package, unit.observer.newest.identity
     assert package is not None and package.aos is not None and package.app is not None
     if card.aos.version != package.aos.version or card.app.version != package.app.version:
         raise Stop("state", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
+    open_run = unfinished(unit.earlier)
+    if open_run is not None:
+        raise Stop("state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches")
     differences, failed, has_baseline = verify(unit)
     report["differences"], report["baseline"] = differences, has_baseline
     unit.record("verified", differences=differences, failed=failed, baseline=has_baseline)
@@ -202,11 +219,12 @@ def do_verify(unit: Unit, report: dict[str, Any]) -> None:
     if differences:
         _finish(unit, report, State.SETTINGS_DIFFER, tuple(differences))
         return
-    _finish(unit, report, State.SETTLED)
+    _finish(unit, report, State.VERIFIED)
 
 
 def do_restore(unit: Unit, report: dict[str, Any]) -> None:
     require_ats(unit)
+    report["step"] = "restore"
     unit.begin("restore", writing=True)
     restore(unit)
     _finish(unit, report, State.REDUNDANT)

@@ -19,6 +19,11 @@ from .clock import Clock
 BREATH_S = 0.05
 
 
+def _spaced(line: str) -> str:
+    """A row of the log for a person: its tabs are of no use in a sentence."""
+    return " ".join(line.split())
+
+
 class Observer:
     """``read`` takes one sample and never raises for a silent card: silence is a sample too."""
 
@@ -170,11 +175,11 @@ class LogTracker:
             readable=True,
             error="",
             fetched_s=self._fetched_s,
-            begun=self._begun,
+            begun=_spaced(self._begun),
             begun_seen_s=self._begun_seen_s,
             comparable=self._comparable and fresh is not None,
-            new_failed=failed[0] if failed else "",
-            failed_since_start=since_start.line if since_start else "",
+            new_failed=_spaced(failed[0]) if failed else "",
+            failed_since_start=_spaced(since_start.line) if since_start else "",
             foreign=self._foreign([row.kind for row in fresh or ()]),
             new_cold_start=None,
         )

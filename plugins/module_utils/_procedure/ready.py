@@ -9,7 +9,7 @@ Private to the collection.
 
 from __future__ import annotations
 
-from .._domain.ats import Comm, Health, Redundancy, Source
+from .._domain.ats import Comm, Health, Preferred, Redundancy, Source
 from .._domain.checks import Method
 from .._domain.interlock import Check, Verdict
 from .._domain.observation import Sample
@@ -41,6 +41,7 @@ class Waiter:
     def step(self, verdict: Verdict | None = None) -> None:
         """``verdict``: the last one; where only a moment is missing to a bound, the next sample is taken then."""
         unit = self.unit
+        unit.stop_if_orphaned()
         unit.observer.next(self._bound(verdict))
         now = unit.clock.now()
         wanted = log_wanted(unit.log.facts(), unit.observer.watch())
@@ -151,7 +152,8 @@ def may_reconnect_untouched(unit: Unit) -> bool:
         and not download_open(facts, watch)
         and unfinished(unit.earlier) is None
         and unit.covered().ok
-        and not unit.disturbance
+        and unit.same().ok
+        and unit.undisturbed().ok
     )
 
 
@@ -222,7 +224,7 @@ class _Guide:
         if before.blocking:
             gone = before.check("primary_healthy")
             if sample.answered and gone is not None and not gone.ok and not gone.missing:
-                self.withdraw(f"source {primary.name} is gone. Wrong plug? Then put it back")
+                self.withdraw(self._primary_gone(primary, sample))
             else:
                 self.withdraw(before.blocking[0].observed)
             return
@@ -243,6 +245,12 @@ class _Guide:
             return
         self._ask_to_witness(before, primary)
 
+    def _primary_gone(self, primary: Source, sample: Sample) -> str:
+        text = f"source {primary.name}, which has to stay, is gone. If it was the wrong plug, put it back"
+        if sample.ats.settings.preferred_source.is_(Preferred.NONE):
+            text += f"; the unit prefers none and will not move back: name source {primary.other.name} primary_source instead"
+        return text
+
     def _ask_to_witness(self, before: Verdict, primary: Source) -> None:
         """A unit that shows no voltage when dead must be seen going dead by this process (SAFETY 3, secondary_dead)."""
         unit, secondary = self.unit, primary.other.name
@@ -259,9 +267,9 @@ class _Guide:
 
     def withdraw(self, why: str) -> None:
         unit = self.unit
-        what = "loads" if unit.options.method is Method.NO_LOAD else "plugs"
         key = f"withdrawn {why[:40]}"
         if self.allowed:
             self.allowed = False
             unit.record("permission_withdrawn", reason=why)
-        unit.say(f"STOP, DO NOT PULL: {why}. Touch no {what} until this run says 'you may disconnect' again", key)
+        again = "you may shut down" if unit.options.method is Method.NO_LOAD else "you may disconnect"
+        unit.say(f"STOP, DO NOT PULL: {why}. Touch nothing else until this run says '{again}' again", key)

@@ -72,6 +72,7 @@ class _Restoring:
         unit, name = self.unit, self.primary.other.name
         end = unit.clock.now() + unit.options.action_timeout_s
         while True:
+            unit.stop_if_orphaned()
             sample = unit.observer.next()
             now = unit.clock.now()
             if unit.disturbance:
@@ -141,6 +142,9 @@ class _Restoring:
             found = check(sample, self.rules)
             if not found.ok:
                 return found.observed
+        same = self.unit.same()
+        if not same.ok:
+            return same.observed
         if self.unit.observer.watch().unbroken_since_s is None:
             return "the measurement was interrupted"
         return ""
@@ -190,7 +194,7 @@ def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None
         if not found.ok:
             return found.observed
     ats = sample.ats
-    wanted = before or {"input_a": "ok", "input_b": "ok", "redundancy": "fully_redundant"}
+    wanted = before or {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"}
     now = {"input_a": ats.input_a.status.shown(), "input_b": ats.input_b.status.shown(), "redundancy": ats.redundancy.shown()}
     for key, value in now.items():
         if wanted.get(key) != value:

@@ -15,7 +15,7 @@ from .._domain.interlock import secondary_seen_live
 from .._domain.instructions import State
 from .._domain.loadzero import load_zero
 from .._domain.observation import Sample
-from .._domain.quiet import SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
+from .._domain.quiet import END_NOT_SEEN_S, SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
 from .errors import Stop
 from .unit import Unit
 
@@ -55,6 +55,7 @@ class Settling:
         while True:
             sample = unit.observer.next()
             self._follow(sample)
+            unit.stop_if_orphaned()
             if unit.disturbance:
                 raise Stop("state", f"undisturbed: {unit.disturbance}", unit.verdict())
             if self._settled():
@@ -136,6 +137,13 @@ class Settling:
         if now - self.calm_since < WATCH_S * facts.doubled or watch.uptime_s < SHORT_UPTIME_S * facts.doubled:
             self._why = "the event log shares no row with the one before: waiting twice as long"
             return False
+        same = unit.same()
+        if not same.ok:
+            # The log of another unit says nothing about this one.
+            self._why = f"identity: {same.observed}"
+            unit.login_facts = None
+            unit.log.failed(self._why)
+            return False
         self._refuse_failed(facts)
         if download_open(facts, unit.observer.watch()):
             self._why = f"a download into the controller may be going on: {facts.begun}"
@@ -175,7 +183,11 @@ class Settling:
         uptime = unit.observer.watch().uptime_s or 0.0
         target = SHORT_UPTIME_S * unit.log.facts().doubled
         # Both conditions have to be met; the one that takes longer is what the person waits for.
-        left = max(target - uptime, WATCH_S * unit.log.facts().doubled - calm, 0.0)
+        facts, watch = unit.log.facts(), unit.observer.watch()
+        left = max(target - uptime, WATCH_S * facts.doubled - calm, 0.0)
+        if download_open(facts, watch) and watch.unbroken_since_s is not None:
+            seen = max(facts.begun_seen_s, watch.unbroken_since_s)
+            left = max(left, END_NOT_SEEN_S * facts.doubled - (watch.now_s - seen))
         held = "DO NOT RECONNECT"
         if relies_on_no_load(unit):
             held = "CONNECT NO LOAD, TOUCH NO INPUT"

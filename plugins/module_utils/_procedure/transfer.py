@@ -42,12 +42,17 @@ class _Gate:
         self.cuts = file.kind == "app"
         self.last_released = False
         self._judged: Sample | None = None
+        # The last verdict that rests on what the ATS itself answered: what a blind window may carry over.
+        self.last_seen: Verdict | None = None
         self._warned = False
 
     def verdict(self) -> Verdict:
         unit = self.unit
-        blind = None if unit.observer.newest.app_answers else self.blind
-        return unit.verdict(blind=blind)
+        answers = unit.observer.newest.app_answers
+        verdict = unit.verdict(blind=None if answers else self.blind)
+        if answers:
+            self.last_seen = verdict
+        return verdict
 
     def idle(self) -> None:
         self.unit.observer.poll_if_due()
@@ -95,7 +100,10 @@ class _Gate:
 
 
 def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Verdict:
-    """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in unit.sent."""
+    """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in unit.sent.
+
+    Returns the last verdict that the ATS itself answered for, which may be one that a source's return has broken.
+    """
     data = unit.contents[file.file]
     login = unit.login()
     try:
@@ -109,7 +117,7 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
         with held_signals():
             _store(unit, file, login, data, gate)
-        return verdict
+        return gate.last_seen or verdict
     finally:
         login.close()
 
@@ -141,6 +149,7 @@ def _last_moment(unit: Unit, gate: _Gate, blind_end_s: float | None) -> Verdict:
     """The verdict is taken after login; only for want of time or of an answer is it waited for."""
     end = unit.clock.now() + GATE_S
     while True:
+        unit.stop_if_orphaned()
         if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
             raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
         verdict = gate.verdict()

@@ -24,7 +24,7 @@ from .._domain.samedevice import LoginFacts, same_unit
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .clock import Clock
-from .errors import Stop
+from .errors import Interrupted, Stop
 from .evidence import Evidence, NoEvidence, history, last_time
 from .observe import LogTracker, Observer
 from .state import Locks, StateDir, key_of
@@ -96,6 +96,7 @@ class Unit:
         peers: Sequence[Peer] = (),
         store: StateDir | None = None,
         on_first: Callable[[Sample], None] = lambda sample: None,
+        orphaned: Callable[[], bool] = lambda: False,
     ) -> None:
         self.label, self.address, self.port = label, address, port
         self.clock, self.options, self.progress = clock, options, progress
@@ -119,6 +120,7 @@ class Unit:
         self.read_whole = read_whole
         self._open_login = open_login
         self._on_first = on_first
+        self._orphaned = orphaned
         self._who: tuple[object, ...] | None = None
 
     # -- beginning -----------------------------------------------------------------------------------------------
@@ -174,6 +176,23 @@ class Unit:
                 }
                 self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall())
         self._judge_confirmations()
+        self.record(
+            "confirmations",
+            judged={
+                what: {"ok": judged.ok, "reason": judged.reason, "verifiable": judged.verifiable}
+                for what, judged in self.confirmed.items()
+            },
+        )
+
+    def stop_if_orphaned(self) -> None:
+        """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
+        if self._orphaned():
+            raise Interrupted("the end of ansible-playbook, which had started it")
+
+    def same(self) -> Found:
+        """Is it one unit that answers by SNMP and over the login? Asked wherever a log's word is relied on."""
+        good = self.observer.good
+        return same_unit(good, self.login_facts) if good else Found(False, "no answer", missing=True)
 
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest
@@ -366,7 +385,6 @@ class Unit:
         return Found(not foreign, foreign or "nothing but this run")
 
     def case(self, blind: Blind | None = None) -> Case:
-        good = self.observer.good
         secondary = self.options.primary.other if self.options.primary else None
         return Case(
             method=self.options.method,
@@ -375,7 +393,7 @@ class Unit:
             now_s=self.clock.now(),
             bounds=self.bounds,
             covered=self.covered(),
-            identity=same_unit(good, self.login_facts) if good else Found(False, "no answer", missing=True),
+            identity=self.same(),
             package=self.package_found(),
             undisturbed=self.undisturbed(),
             log=self.log.facts(),

@@ -125,7 +125,7 @@ def _unit(
             clock.set_factor(float(sample.identity.simulated))
 
     return Unit(
-        label=params["host"],
+        label=getattr(progress, "label", "") or params["host"],
         address=address,
         port=params["snmp_port"],
         clock=clock,
@@ -139,6 +139,7 @@ def _unit(
         peers=peers,
         store=StateDir(params.get("state_dir"), params["ephemeral_state"]),
         on_first=first,
+        orphaned=getattr(progress, "orphaned", lambda: False),
     )
 
 
@@ -155,6 +156,7 @@ def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Tas
     except TransportError as exc:
         raise Stop(exc.kind, exc.message, None, _state(report, None), _details(unit, report, None)) from exc
     report["steps"] = _steps(unit)
+    report.pop("step", None)
     return report
 
 
@@ -164,6 +166,7 @@ def _state(report: dict[str, Any], given: State | None) -> State | None:
 
 def _details(unit: Unit, report: dict[str, Any], stop: Stop | None) -> dict[str, Any]:
     # What the modules document as their result also stands in a failure.
+    report.pop("step", None)
     report["changed"] = not unit.sent.nothing
     report["steps"] = _steps(unit)
     return {**report, **(stop.details if stop else {})}

@@ -78,7 +78,12 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("name", "values", "kind", "words"),
     [
-        ("ats_info", PDU, "not_an_ats", "192.0.2.1 is no APC Rack ATS but an APC AP7931, application apc_hw02_rpdu_392"),
+        (
+            "ats_info",
+            PDU,
+            "not_an_ats",
+            "no APC Rack ATS but an APC AP7931, application apc_hw02_rpdu_",
+        ),
         ("ats_info", LINUX, "not_an_ats", "something that describes itself as 'Linux router 6.1.0"),
         ("ats_info", {o.SYS_UP_TIME: 1}, "not_an_ats", "without a description"),
         ("ats_info", BLIND, "state", "AP7724 whose card runs no ATS application"),

@@ -158,7 +158,12 @@ def test_the_password_in_a_url_is_hidden(run_with: Any) -> None:
 
 
 def test_invocation_shows_options_and_no_secret() -> None:
-    params = {**PARAMS, "password": "apc", "src": "https://joe:pw@mirror.example/apc.zip?token=1", "files": ["/a/apc_x"]}
+    params = {
+        **PARAMS,
+        "password": "apc",
+        "src": "https://joe:pw@mirror.example/apc.zip?token=1",
+        "files": ["/a/apc_x"],
+    }
     shown = _module.invocation(SPEC, {**params, "unknown": "s3cret-word"})["module_args"]
     assert set(shown) == set(SPEC)
     assert shown["password"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"

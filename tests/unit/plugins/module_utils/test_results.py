@@ -44,11 +44,38 @@ DESCRIPTION = (
     "AN1:apc_hw02_g2ats_371.bin MN:AP7724 HR:R01 SN: 5A1511T00001 MD:04/18/2015)"
 )
 # Written down a second time on purpose: playbooks build on these names.
-ATS_KEYS = (
-    "model generation serial controller_firmware nominal settings controller_comm selected_source preferred_source "
-    "redundancy over_current switch phase_sync output_ok display_ok supplies inputs load"
-).split()
-NMC_KEYS = "model hardware serial boot_monitor aos app uptime_s last_transfer description simulated".split()
+ATS_KEYS = [
+    "model",
+    "generation",
+    "serial",
+    "controller_firmware",
+    "nominal",
+    "settings",
+    "controller_comm",
+    "selected_source",
+    "preferred_source",
+    "redundancy",
+    "over_current",
+    "switch",
+    "phase_sync",
+    "output_ok",
+    "display_ok",
+    "supplies",
+    "inputs",
+    "load",
+]
+NMC_KEYS = [
+    "model",
+    "hardware",
+    "serial",
+    "boot_monitor",
+    "aos",
+    "app",
+    "uptime_s",
+    "last_transfer",
+    "description",
+    "simulated",
+]
 
 
 def leaves(value: Any) -> list[Any]:

@@ -61,8 +61,7 @@ def test_secrets_account_and_state_dir_have_a_variable() -> None:
     spec = {**_specs.SNMP_SPEC, **_specs.ACCOUNT_SPEC, **_specs.UPGRADE_SPEC}
     with_variable = {name: entry["fallback"][1][0] for name, entry in spec.items() if "fallback" in entry}
     assert with_variable == {
-        name: f"APC_{name.upper()}"
-        for name in (*_specs.secret_options(spec), "snmp_username", "username", "state_dir")
+        name: f"APC_{name.upper()}" for name in (*_specs.secret_options(spec), "snmp_username", "username", "state_dir")
     }
 
 

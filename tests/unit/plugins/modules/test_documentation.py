@@ -47,7 +47,7 @@ def test_every_module_has_its_run_and_its_action() -> None:
     actions = {path.stem for path in (PLUGINS / "action").glob("*.py")}
     assert modules == actions == set(RUNS)
     for name in actions:
-        assert importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule.NAME == name
+        assert name == importlib.import_module(f"{PACKAGE}.action.{name}").ActionModule.NAME
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))
