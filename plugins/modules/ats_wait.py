@@ -225,11 +225,20 @@ evidence:
       type: list
       elements: dict
       sample: [{"t": "2026-03-01T21:04:12.123+00:00", "kind": "run"}]
+    lost:
+      description: Only when the record could not be written to its end, and why.
+      type: str
+      sample: "the evidence cannot be written: No space left on device"
 simulated:
   description: V(null) for a real device; for a simulated one how many times faster than real time it says it lives.
   returned: when the unit was reached
   type: int
   sample: null
+holder:
+  description: Which run holds the unit.
+  returned: when RV(error.kind) is V(locked)
+  type: str
+  sample: run 0123456789ab, pid 4711 on host awx-1
 state:
   description:
     - The state that the unit was left in. After an unexpected error it may be V(null).
@@ -254,6 +263,7 @@ state:
     - settings_differ
     - hardware_failed
     - settled
+    - verified
     - redundant
     - restore_failed
   sample: isolated

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
@@ -53,20 +54,19 @@ class RunAction(ActionBase):  # type: ignore[misc]
         )
         validated = validator.validate(given)
         params = {name: value for name, value in validated.validated_parameters.items() if name in spec}
-        shown = invocation(spec, params)
+        shown = {"invocation": invocation(spec, params)} if _shows_invocation(variables) else {}
         if validated.error_messages:
             message = str(validated.errors.msg)
             if isinstance(validated.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-            return {**refused_options(spec, params, message), "invocation": shown}
+            return {**refused_options(spec, params, message), **shown}
         self._find_files(params)
         progress = LiveProgress(silent=bool(self._task.no_log))
         result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
         warnings = credential_warnings(spec, params)
         if warnings:
             result["warnings"] = warnings
-        result["invocation"] = shown
-        return result
+        return {**result, **shown}
 
     def _unsupported(self) -> str:
         name = self._task.action
@@ -98,6 +98,14 @@ class RunAction(ActionBase):  # type: ignore[misc]
         except AnsibleError:
             # The run says what is wrong with it, in the same words as the module.
             return name
+
+
+def _shows_invocation(variables: Mapping[str, Any]) -> bool:
+    """From core 2.20 on a setting, which AnsibleModule obeys too; before it, always."""
+    try:
+        return bool(C.config.get_config_value("INJECT_INVOCATION", variables=variables))
+    except AnsibleError:
+        return True
 
 
 def plain(value: Any) -> Any:

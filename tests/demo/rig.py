@@ -189,6 +189,12 @@ class Play:
         self._reader = threading.Thread(target=self._read, args=(read,), daemon=True)
         self._reader.start()
 
+    def __enter__(self) -> Play:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def _read(self, source: int) -> None:
         # A terminal ends with an error where a pipe ends with an end of file.
         with open(source, errors="replace", newline=None) as stream, contextlib.suppress(OSError):

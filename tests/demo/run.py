@@ -13,6 +13,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -98,8 +99,8 @@ def refused_with_both_live(screen: Screen, promises: Promises, site: rig.Site, u
     screen.head("1. SIMULATED: an upgrade with both inputs live and 8.8 A on the unit")
     # Nobody is there to pull a plug, and the run does not wait long for it.
     playbook = site.playbook("upgrade", ats_upgrade_isolate_timeout_s=20)
-    play = rig.Play(site, playbook, follow=screen.follow, terminal=True)
-    status = play.wait(LIMIT_S)
+    with rig.Play(site, playbook, follow=screen.follow, terminal=True) as play:
+        status = play.wait(LIMIT_S)
     truth = unit.truth()
     promises.check("refused", status != 0 and "NOT DONE" in play.text, f"ansible-playbook ended with status {status}")
     promises.check("the refusal names the input that is still live", "secondary_dead" in play.text)
@@ -117,8 +118,8 @@ def upgraded(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Devic
         screen.follow(line)
         electrician(line)
 
-    play = rig.Play(site, "dcops.apc.ats_firmware_upgrade", follow=follow, terminal=True)
-    status = play.wait(LIMIT_S)
+    with rig.Play(site, "dcops.apc.ats_firmware_upgrade", follow=follow, terminal=True) as play:
+        status = play.wait(LIMIT_S)
     truth = unit.truth()
     screen.head("What became of it, by the simulator's physical truth")
     promises.check("the playbook ended well", status == 0, f"status {status}")
@@ -142,6 +143,8 @@ def upgraded(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Devic
 def timeline(screen: Screen, truth: dict[str, Any]) -> None:
     screen.head("Timeline of the SIMULATED unit, in device minutes")
     for event in truth["events"]:
+        if event["what"].endswith(": installed"):
+            continue  # the same as "installed ..."
         screen.say(f"  {int(event['time_s'] // 60):4d}:{event['time_s'] % 60:04.1f}  {event['what']}")
 
 
@@ -149,6 +152,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="keep the inventory, the state folder and the logs too")
     keep: bool = parser.parse_args().keep
+    # Ended from outside: what was started ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     screen = Screen()
     promises = Promises(screen)
     folder = Path(tempfile.mkdtemp(prefix="dcops-apc-demo-"))

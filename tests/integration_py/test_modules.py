@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -106,6 +107,7 @@ class Book:
                 **clean,
                 "ANSIBLE_ACTION_PLUGINS": str(HERE / "action_plugins"),
                 "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_INJECT_INVOCATION": "1",  # core 2.20 and newer
                 "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
                 "ANSIBLE_REMOTE_TEMP": str(self.folder / "tmp"),
                 "XDG_STATE_HOME": str(self.folder / "state"),
@@ -153,6 +155,29 @@ def comparable(value: Any) -> Any:
     return re.sub(r"[0-9a-f]{12}|[0-9]+(\.[0-9]+)?", "#", value) if isinstance(value, str) else value
 
 
+COMMON = {"changed", "failed", "msg", "warnings", "invocation", "exception"}
+
+
+def undocumented(name: str, result: dict[str, Any]) -> list[str]:
+    """The keys of a result that the module's RETURN does not name."""
+    holder = importlib.import_module(f"ansible_collections.dcops.apc.plugins.modules.{name}")
+    return _strange({key: item for key, item in result.items() if key not in COMMON}, yaml.safe_load(holder.RETURN))
+
+
+def _strange(value: Any, fields: dict[str, Any]) -> list[str]:
+    if isinstance(value, list):
+        return [path for item in value for path in _strange(item, fields)]
+    if not isinstance(value, dict):
+        return []
+    found = []
+    for key, item in value.items():
+        if key not in fields:
+            found.append(key)
+        elif "contains" in fields[key]:
+            found += [f"{key}.{path}" for path in _strange(item, fields[key]["contains"])]
+    return found
+
+
 def account(device: dict[str, Any], **more: Any) -> dict[str, Any]:
     ports = {"snmp_port": device["snmp_port"], "transfer_port": device["ftp_port"]}
     return {**ports, "username": "apc", "password": "apc", **more}
@@ -182,6 +207,9 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
         action, module = play.results[f"{key}_action"], play.results[f"{key}_module"]
         assert comparable(action) == comparable(module), key
         assert action.get("invocation") == module.get("invocation"), key
+        task = next(task for task in book.tasks if task["register"] == f"{key}_action")
+        name = next(option for option in task if option.startswith("dcops.apc.")).removeprefix("dcops.apc.")
+        assert undocumented(name, action) == [], key
         assert "exception" not in action or "Traceback" not in action["exception"], action["exception"]
     kinds = {key: result.get("error", {}).get("kind") for key, result in play.results.items() if "_action" in key}
     assert kinds == {

@@ -56,6 +56,8 @@ class History:
         self.unsafe_since: dict[str, float | None] = {}
         self.allowed: dict[str, float] = {}
         self.kill_at: float | None = None
+        self.seen_unsafe_s = 0.0
+        self.watched_s = self.device.now
         self.bench.clock.on_sleep.append(self._watch)
         self.bench.lines.listeners.append(self._hear)
         self._guard_sending()
@@ -197,6 +199,13 @@ class History:
         }
 
     def _watch(self, now: float) -> None:
+        power, card = self.device.power, self.device.card
+        if not (power.both_live and power.load_a > 0):
+            self.seen_unsafe_s = 0.0
+        elif self.device.snmp_up and card.app_running:
+            # Only what the unit shows can be known: a source that returns while the card is blind cannot (SAFETY 8).
+            self.seen_unsafe_s += now - self.watched_s
+        self.watched_s = now
         for name, wrong in self._truths().items():
             if not wrong:
                 self.unsafe_since[name] = None
@@ -296,7 +305,7 @@ class History:
     def _judge_send(self, what: str) -> None:
         now = self.bench.clock.now()
         self._watch_quietly(now)
-        wrong = self._wrong_for("send", now)
+        wrong = self.seen_unsafe_s
         if wrong > LAG_S:
             self.broken.append(f"{what} at {now:.0f} s, both sources live under load for {wrong:.0f} s")
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Counts:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # reason -> tests
-    figures: list[str] = field(default_factory=list)  # what tests recorded with record_property
+    figures: Counter[str] = field(default_factory=Counter)  # numbers recorded with record_property, summed
 
 
 def read_junit(folder: Path) -> Counts:
@@ -40,7 +40,9 @@ def read_junit(folder: Path) -> Counts:
                 counts.skipped[skipped.get("message") or (skipped.text or "no reason given").strip()].append(name)
             else:
                 counts.passed += 1
-            counts.figures += [f"{item.get('name')}: {item.get('value')}" for item in case.iter("property")]
+            for item in case.iter("property"):
+                if (item.get("value") or "").isdigit():
+                    counts.figures[item.get("name") or ""] += int(item.get("value") or 0)
     return counts
 
 
@@ -61,7 +63,7 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
         failed += len(news) or (outcome.status != 0 and not counts.failed)
         if not outcome.stage.counted_elsewhere:
             total.passed += counts.passed
-            total.figures += counts.figures
+            total.figures.update(counts.figures)
             for reason, names in counts.skipped.items():
                 total.skipped[reason] += names
 
@@ -72,7 +74,7 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
     print(f"{'all, side by side':<20} {'':<8} {seconds:>5.0f}")
 
     if total.figures:
-        print_list("Recorded by tests:", total.figures)
+        print_list("Recorded by tests:", [f"{name}: {number}" for name, number in total.figures.items()])
     if total.failed:
         print_list("Failed tests:", total.failed)
     not_run = [f"stage {outcome.stage.name}: {outcome.skipped}" for outcome in outcomes if outcome.skipped]

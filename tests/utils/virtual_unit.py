@@ -98,7 +98,7 @@ class Bench:
         opener = virtual_open_ftp(self.clock, self.ftp_device, error_factory=TransportError)
         chosen = options or self.options()
         found = [
-            Peer(peer.name, reader(VirtualSnmp(self.clock, peer, error_factory=TransportError, too_big=TooBig), self.clock))
+            Peer(peer.system["name"], reader(VirtualSnmp(self.clock, peer, error_factory=TransportError, too_big=TooBig), self.clock))
             for peer in peers
         ]
         return Unit(

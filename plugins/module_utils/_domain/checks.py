@@ -87,6 +87,9 @@ def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float |
         TransferRange.WIDE: settings.wide_limit_v,
     }
     chosen = limits.get(settings.transfer_range.value) if settings.transfer_range.value else None
+    for reading in (settings.transfer_range, chosen):
+        if reading is not None and reading.fitted and not reading.known:
+            return False, f"transfer range {reading.shown()}"
     if has_own_reference(ats, model) and chosen is not None and chosen.known and chosen.value:
         limit = float(chosen.value)
     else:

@@ -72,6 +72,11 @@ class CardIdentity:
     def simulated(self) -> int | None:
         return simulated_factor(self.description)
 
+    @property
+    def oddly_simulated(self) -> bool:
+        """It says that it is simulated, but not in the form that fixes its speed: then nothing is known of its clock."""
+        return "SIMULATED" in self.description and self.simulated is None
+
 
 def parse_description(text: str) -> CardIdentity:
     """Total: whatever the text, an identity comes back; what is not understood stays None."""

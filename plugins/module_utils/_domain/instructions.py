@@ -26,6 +26,7 @@ class State(Enum):
     LOCKED = "locked"
     WATCH = "watch"
     READY = "ready"
+    BACKED_UP = "backed_up"
     ISOLATED = "isolated"
     AOS_NEW_OLD_APP = "aos_new_old_app"
     AOS_NEW_NO_APP = "aos_new_no_app"
@@ -84,6 +85,8 @@ def next_action(state: State, context: Context) -> str:
             "The wanted firmware runs, but it is not proved yet that it has settled. "
             "Leave every plug and every load as it is until the upgrade step has watched it settle."
         )
+    if state is State.BACKED_UP:
+        return "The backup is written. Leave every plug as it is until a run asks for a change."
     if state is State.READY:
         return "The unit is ready. Leave every plug as it is until a run asks for a change."
     if state is State.ISOLATED:

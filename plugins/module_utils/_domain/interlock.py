@@ -317,7 +317,7 @@ def stable_window(case: Case, rules: Rules, names: tuple[str, ...]) -> tuple[tup
         elif older.discrete != newer.discrete or older.who != newer.who:
             why, changed = "a value changed", True
         elif not _holds(older, rules, names):
-            why = "a check did not hold"
+            why, changed = "a check did not hold", True
         if why:
             break
         first -= 1

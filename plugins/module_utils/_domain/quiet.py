@@ -17,8 +17,6 @@ LONG_UPTIME_S = 900.0
 SHORT_UPTIME_S = 300.0
 WATCH_S = 240.0
 END_NOT_SEEN_S = 300.0
-# How long a fetched log speaks for the present when nobody watched since.
-LOG_FRESH_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,8 @@ def log_wanted(log: LogFacts, watch: Watch) -> bool:
         return False
     if not log.readable:
         return True
+    if watch.uptime_s >= LONG_UPTIME_S and log.fetched_s < watch.unbroken_since_s:
+        return True
     if watch.uptime_s < SHORT_UPTIME_S * log.doubled or watch.unbroken_s < WATCH_S * log.doubled:
         return False
     return log.fetched_s < watch.unbroken_since_s + WATCH_S * log.doubled
@@ -86,8 +86,8 @@ def controller_quiet(log: LogFacts, watch: Watch) -> Found:
         return Found(False, f"a download into the controller may be going on: {log.begun}", missing=True)
     note = " (a begun download's end was not seen)" if log.begun else ""
     if watch.uptime_s >= LONG_UPTIME_S and log.comparable:
-        fresh = watch.now_s - log.fetched_s <= LOG_FRESH_S or log.fetched_s >= watch.unbroken_since_s
-        if fresh:
+        # A log read before a break says nothing of what came after it.
+        if log.fetched_s >= watch.unbroken_since_s:
             return Found(True, f"uptime {watch.uptime_s:.0f} s, no download in the event log{note}")
     twice = log.doubled
     if watch.uptime_s < SHORT_UPTIME_S * twice:

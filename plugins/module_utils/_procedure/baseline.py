@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from .errors import Stop
 from .evidence import unfinished
 from .unit import Unit
 
+# Settings may be changed at any time: an older backup is no baseline for what a flash has lost.
+MAX_BACKUP_AGE = timedelta(hours=24)
 # The settings whose loss moves the load or the limits; a lost one is corrected before the secondary goes back.
 _SETTINGS = (
     "preferred_source",
@@ -95,9 +98,13 @@ def baseline(unit: Unit) -> dict[str, Any] | None:
 def has_backup_for_this_upgrade(unit: Unit) -> bool:
     """A backup newer than the last file sent: nothing has changed since it was taken."""
     fresh = False
+    oldest = unit.clock.wall() - MAX_BACKUP_AGE
     for record in unit.earlier:
         if record.get("kind") == "backup" and record.get("settings"):
-            fresh = True
+            try:
+                fresh = datetime.fromisoformat(str(record.get("t"))) >= oldest
+            except ValueError:
+                fresh = False
         elif record.get("kind") == "stor_begin":
             fresh = False
     return fresh
@@ -127,7 +134,10 @@ def verify(unit: Unit) -> tuple[list[str], list[str], bool]:
         if now.get(key) != was:
             differences.append(f"{key} was {was}, is {now.get(key)}")
     failed = []
-    for label, reading in (("switch", sample.ats.switch), ("display hardware", sample.ats.display_ok)):
-        if reading.is_(Health.FAIL) or (reading.fitted and not reading.known):
+    for label, reading, required in (
+        ("switch", sample.ats.switch, True),
+        ("display hardware", sample.ats.display_ok, False),
+    ):
+        if not reading.is_(Health.OK) and (required or reading.fitted):
             failed.append(f"{label} reads {reading.shown()}")
     return differences, failed, before is not None

@@ -21,22 +21,28 @@ class Clock(Protocol):
     def wall(self) -> datetime: ...
 
 
+def _elapsed() -> float:
+    """Seconds that go on while the machine sleeps: a reading from before a suspend must not look fresh."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
 class DeviceClock:
     """Real time, or for a device that declares itself SIMULATED xN, N times as fast."""
 
     def __init__(self) -> None:
         self.factor = 1.0
         self._base = 0.0
-        self._since = time.monotonic()
+        self._since = _elapsed()
 
     def set_factor(self, factor: float) -> None:
         # Time must stay monotonic over the change, or samples taken before it would look newer than they are.
         self._base = self.now()
-        self._since = time.monotonic()
+        self._since = _elapsed()
         self.factor = factor
 
     def now(self) -> float:
-        return self._base + (time.monotonic() - self._since) * self.factor
+        return self._base + (_elapsed() - self._since) * self.factor
 
     def sleep(self, seconds: float) -> None:
         if seconds > 0:

@@ -8,77 +8,108 @@ from __future__ import annotations
 
 from .._domain.ats import Comm
 from .._domain.checks import Method, Rules, secondary_dead
-from .._domain.instructions import TRANSFER_WAIT_S, Context, State, next_action
+from .._domain.instructions import Context, State, next_action
+from .._domain.interlock import Verdict
 from .._domain.loadzero import load_zero
 from .._domain.observation import Sample
+from .._domain.quiet import SHORT_UPTIME_S
 from .._transport.errors import TransportError
-from .ready import may_reconnect_untouched
+from .evidence import unfinished
+from .ready import may_reconnect_untouched, wait_out_transfer
 from .settle import relies_on_no_load
 from .unit import Unit
 
-SAMPLES = 3
+TRIES = 3
+# After a cut the card may yet restart by itself: nothing is allowed before it was watched for so long.
+AFTER_CUT_S = 60.0
+# States of a step's own finding, which no closing measurement may soften.
+_KEPT = frozenset(
+    {
+        State.LOCKED,
+        State.SETTINGS_DIFFER,
+        State.HARDWARE_FAILED,
+        State.RESTORE_FAILED,
+        State.APP_SENT_SECONDARY_BACK,
+    }
+)
 
 
 def context(unit: Unit, holder: str = "", differences: tuple[str, ...] = ()) -> Context:
     return Context(unit.options.method, unit.options.primary, holder, differences)
 
 
+def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...] = ()) -> str:
+    return next_action(state, context(unit, holder, differences))
+
+
 def conclude(unit: Unit, given: State | None = None) -> State:
-    """The state that the person is told. Measures anew; a state given by the step that failed is kept where it is stricter."""
-    sample = _measure(unit)
-    if unit.sent.nothing:
-        return _nothing_sent(unit, given)
-    if not sample.answered:
-        return State.SENT_SILENT
-    if given in (State.APP_SENT_SECONDARY_BACK, State.SETTINGS_DIFFER, State.HARDWARE_FAILED, State.RESTORE_FAILED):
+    """The state that the person is told, by a fresh measurement; a step's own finding stands."""
+    if given is State.LOCKED:
         return given
-    comm = sample.ats.controller_comm
-    if unit.sent.app:
-        if comm.is_(Comm.LOST) or comm.is_(Comm.NEVER_DISCOVERED):
-            return State.CONTROLLER_LOST_ISOLATED if _isolated(unit, sample) else State.CONTROLLER_LOST_LIVE
+    sample = _measure(unit)
+    app_open = unit.sent.app or _earlier_app(unit)
+    if not sample.answered:
+        return State.NOTHING_SENT_UNSURE if unit.sent.nothing and not app_open else State.SENT_SILENT
+    if given in _KEPT and given is not None:
+        return given
+    if _controller_lost(sample):
+        # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
+        return State.CONTROLLER_LOST_ISOLATED if _isolated(unit, sample) else State.CONTROLLER_LOST_LIVE
+    if app_open:
         return State.APP_SENT_SECONDARY_DEAD if _isolated(unit, sample) else State.APP_SENT_SECONDARY_BACK
+    if unit.sent.nothing:
+        return _nothing_sent(unit)
     return _aos_sent(unit, sample)
 
 
 def _measure(unit: Unit) -> Sample:
     sample = unit.observer.poll()
-    for _attempt in range(SAMPLES):
+    for _attempt in range(TRIES):
         if sample.answered:
             break
         sample = unit.observer.next()
     return sample
 
 
-def _nothing_sent(unit: Unit, given: State | None) -> State:
-    if given is State.LOCKED:
-        return given
-    if not unit.log.facts().readable and unit.locks is not None and unit.observer.newest.answered and unit.covered().ok:
-        _try_log(unit)
-    if not may_reconnect_untouched(unit):
-        return State.NOTHING_SENT_UNSURE
-    # Not within 35 s of a transfer: the unit may be about to go back to its preferred source.
-    since = unit.observer.transferred_s or unit.observer.first_good_s or unit.clock.now()
-    while unit.clock.now() - since < TRANSFER_WAIT_S:
-        unit.observer.next()
-        since = max(since, unit.observer.transferred_s or since)
-    return State.NOTHING_SENT if may_reconnect_untouched(unit) else State.NOTHING_SENT_UNSURE
+def _earlier_app(unit: Unit) -> bool:
+    """Did an earlier run send an app that nobody has seen settle?"""
+    record = unfinished(unit.earlier)
+    return record is not None and "_aos_" not in str(record.get("file", ""))
 
 
-def _try_log(unit: Unit) -> None:
+def _controller_lost(sample: Sample) -> bool:
+    comm = sample.ats.controller_comm
+    booted = sample.uptime_s is not None and sample.uptime_s >= SHORT_UPTIME_S
+    return comm.is_(Comm.LOST) or (comm.is_(Comm.NEVER_DISCOVERED) and booted)
+
+
+def _isolated(unit: Unit, sample: Sample) -> bool:
+    heard = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+    if relies_on_no_load(unit):
+        return heard and load_zero(sample.ats.load)[0]
+    if unit.options.primary is None:
+        return False
+    if not heard:
+        return unit.isolated_when_last_heard
+    witnessed = unit.observer.witnessed(unit.options.primary.other)
+    return secondary_dead(sample, Rules(Method.SINGLE_SOURCE, unit.options.primary, witnessed=witnessed)).ok
+
+
+def _read_log(unit: Unit) -> None:
     try:
         unit.read_log()
     except TransportError:
         # Refused logins are reported by the step that needed them; here it only means: not proved.
-        return
+        unit.log.failed("it could not be read at the end of the run")
 
 
-def _isolated(unit: Unit, sample: Sample) -> bool:
-    if relies_on_no_load(unit):
-        return load_zero(sample.ats.load)[0]
-    if unit.options.primary is None:
-        return False
-    witnessed = unit.observer.witnessed(unit.options.primary.other)
-    return secondary_dead(sample, Rules(Method.SINGLE_SOURCE, unit.options.primary, witnessed=witnessed)).ok
+def _nothing_sent(unit: Unit) -> State:
+    if not unit.releases or unit.locks is None or not unit.covered().ok:
+        return State.NOTHING_SENT_UNSURE
+    if unit.observer.breaks == 0:
+        _read_log(unit)
+        wait_out_transfer(unit)
+    return State.NOTHING_SENT if may_reconnect_untouched(unit) else State.NOTHING_SENT_UNSURE
 
 
 def _aos_sent(unit: Unit, sample: Sample) -> State:
@@ -88,13 +119,22 @@ def _aos_sent(unit: Unit, sample: Sample) -> State:
         return State.AOS_SENT_UNSURE
     if not sample.app_answers:
         return State.AOS_NEW_NO_APP
-    _try_log(unit)
-    verdict = unit.verdict()
-    needed = [verdict.check(name) for name in ("controller_comm", "controller_quiet", "identity", "undisturbed")]
-    if all(check is not None and check.ok for check in needed):
-        return State.AOS_NEW_OLD_APP
-    return State.AOS_SENT_UNSURE
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or unit.sent.app_cut and not _watched_after_cut(unit):
+        return State.AOS_SENT_UNSURE
+    _read_log(unit)
+    wait_out_transfer(unit)
+    return State.AOS_NEW_OLD_APP if _quiet(unit, unit.verdict()) else State.AOS_SENT_UNSURE
 
 
-def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...] = ()) -> str:
-    return next_action(state, context(unit, holder, differences))
+def _watched_after_cut(unit: Unit) -> bool:
+    end, restarts = unit.clock.now() + AFTER_CUT_S, unit.observer.restarts
+    while unit.clock.now() < end:
+        if not unit.observer.next().answered:
+            return False
+    return unit.observer.restarts == restarts
+
+
+def _quiet(unit: Unit, verdict: Verdict) -> bool:
+    needed = [verdict.check(name) for name in ("identity", "undisturbed", "controller_quiet", "covered")]
+    sample = unit.observer.newest
+    return sample.ats.controller_comm.is_(Comm.ESTABLISHED) and all(check is not None and check.ok for check in needed)

@@ -75,6 +75,9 @@ def classify(unit: Unit) -> Entry:
         files.append(package.aos)
     app_differs = card.app_token is None or card.app.version != package.app.version
     method = unit.options.method
+    only_disconnected = unit.confirmed["secondary_disconnected"].ok and not unit.confirmed["no_load"].ok
+    if method is Method.APP_ONLY and only_disconnected and unit.options.primary is None:
+        raise Stop("refused", "app_only with secondary_disconnected needs primary_source: the input that stays")
     if method in (Method.RECOVERY, Method.APP_ONLY):
         # These speak of one situation only, and their checks refuse any other.
         return Entry(EntryKind.SEND, f"method {method.value}", (*files, package.app))

@@ -27,19 +27,28 @@ class Evidence:
         name = f"{wall:%Y%m%dT%H%M%SZ}_{'_'.join(self.keys)}_{run}.jsonl"
         self.path = folder / name
         self.summary: list[dict[str, Any]] = []
+        self._torn = False
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}; nothing is sent") from exc
         self._handle = handle
+        _sync_folder(folder)
         self.write("run", wall, schema=SCHEMA, run=run, keys=self.keys, pid=os.getpid(), **header)
 
     def write(self, kind: str, wall: datetime, **fields: Any) -> None:
         """Raises Stop("state") if the record did not reach the disk."""
         record = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind, **fields}
-        line = json.dumps(record, ensure_ascii=True, default=str) + "\n"
+        data = (json.dumps(record, ensure_ascii=True, default=str) + "\n").encode()
         try:
-            os.write(self._handle, line.encode())
+            if self._torn:
+                # The record before this one broke off in mid-line: this one must not be lost with it.
+                data = b"\n" + data
+            self._torn = True
+            while data:
+                written = os.write(self._handle, data)
+                data = data[written:]
+            self._torn = False
             os.fsync(self._handle)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}") from exc
@@ -50,6 +59,15 @@ class Evidence:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def _sync_folder(folder: Path) -> None:
+    """The file's name must be on the disk too, or a power cut takes the whole evidence."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class NoEvidence:
@@ -83,30 +101,54 @@ def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
             try:
                 record = json.loads(line)
             except ValueError:
-                continue
-            if isinstance(record, dict) and "kind" in record:
-                records.append(record)
-    return sorted(records, key=lambda record: str(record.get("t", "")))
+                record = None
+            if not isinstance(record, dict) or "kind" not in record:
+                # What stood there may have been the one record that matters.
+                record = {"kind": "damaged", "file": path.name}
+            record["run"] = path.stem.rsplit("_", 1)[-1]
+            records.append(record)
+    return records
 
 
 def unfinished(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The last file that was begun to be sent without a later "settled" (SAFETY 4, entry b)."""
-    found: Mapping[str, Any] | None = None
+    """The last file that was begun to be sent by a run that no "settled" has closed (SAFETY 4, entry b).
+
+    By the runs' names, not by the time of the records: a clock that was set back must hide nothing. A damaged record
+    counts as a file that was begun.
+    """
+    opened: dict[str, Mapping[str, Any]] = {}
+    closed: set[str] = set()
     for record in records:
-        if record["kind"] == "stor_begin":
-            found = record
+        run = str(record.get("run", ""))
+        if record["kind"] in ("stor_begin", "damaged"):
+            opened[run] = record
+        elif record["kind"] == "stor_cut" and record.get("bytes") == 0 and record.get("first"):
+            opened.pop(run, None)
         elif record["kind"] == "settled":
-            found = None
-    return found
+            closed.update(str(name) for name in record.get("closes") or [])
+    left = [record for run, record in opened.items() if run not in closed]
+    return left[-1] if left else None
 
 
-def last_time(records: Iterable[Mapping[str, Any]], kinds: Iterable[str]) -> datetime | None:
-    """When the last record of one of these kinds was written."""
-    wanted, found = set(kinds), None
+def open_runs(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The runs that a ``settled`` written now would close."""
+    return sorted({str(record.get("run", "")) for record in records if record["kind"] in ("stor_begin", "damaged")})
+
+
+def last_word(records: Iterable[Mapping[str, Any]], allowing: Iterable[str]) -> datetime | None:
+    """When a person was last allowed to reconnect or connect anything, or recovery was last tried (SAFETY 2).
+
+    ``allowing``: the end states whose instruction allows it.
+    """
+    states, found = set(allowing), None
     for record in records:
-        if record["kind"] in wanted:
+        kind = record["kind"]
+        if kind in ("permission_reconnect", "permission_load", "recovery_attempt") or (
+            kind == "end" and record.get("state") in states
+        ):
             try:
-                found = datetime.fromisoformat(str(record["t"]))
+                when = datetime.fromisoformat(str(record.get("t", "")))
             except ValueError:
                 continue
+            found = when if found is None or when > found else found
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, Iterator
 
+from .._domain.ats import Redundancy
 from .._domain.bulletins import app_token_of
 from .._domain.instructions import State
 from .._domain.interlock import Verdict
@@ -99,12 +100,14 @@ def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple
 
 
 def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entry:
+    unit.releases = writing
     require_ats(unit)
     report["step"] = step
     unit.begin(step, writing)
     if writing:
         unit.say(f"evidence: {unit.evidence.path}", "evidence")
     entry = classify(unit)
+    unit.releases = writing and entry.sends
     report["entry"] = {"kind": entry.kind.value, "reason": entry.reason}
     report["plan"] = entry.plan(unit)
     unit.say(entry.reason, "entry")
@@ -160,6 +163,8 @@ def do_ready(unit: Unit, report: dict[str, Any]) -> None:
 def _nothing_to_send(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
     """No line of such a run ever allows a disconnect (SAFETY 4, entry)."""
     state = State.UNCHANGED if entry.kind is EntryKind.UNCHANGED else State.WATCH
+    if not unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
+        unit.say("WARNING: redundancy is lost; the restore step (ats_wait until redundant) says what to do", "warning")
     _finish(unit, report, state)
 
 
@@ -180,7 +185,7 @@ def do_backup(unit: Unit, report: dict[str, Any]) -> None:
     unit.begin("backup", writing=True)
     refuse_foreign(unit)
     report["backup"] = backup(unit)
-    _finish(unit, report, State.READY)
+    _finish(unit, report, State.BACKED_UP)
 
 
 def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
@@ -191,7 +196,7 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     report["changed"] = not unit.sent.nothing
     report["firmware"]["after"] = versions(unit.observer.newest)
     if entry.kind is EntryKind.UNCHANGED:
-        _finish(unit, report, State.UNCHANGED)
+        _nothing_to_send(unit, report, entry)
     elif entry.kind is EntryKind.WATCH:
         _finish(unit, report, State.SETTLED)
     else:

@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import re
+from dataclasses import replace
+from typing import Any, Callable, Sequence
 
 from .._domain.ats import Source
-from .._domain.events import EventLog, download_in_progress, failed_since_start, new_rows
+from .._domain.events import EventLog, EventRow, download_in_progress, failed_since_start, new_rows
 from .._domain.interlock import secondary_seen_live
 from .._domain.observation import MAX_POLL_S, Bounds, Sample
 from .._domain.quiet import LogFacts, Watch
+from .._domain.values import Reading, unknown
+from .._transport.errors import TransportError
 from .clock import Clock
 
 # A reading slower than the poll interval must not starve everything else.
 BREATH_S = 0.05
+# How far the unit's clock may part from ours, beside the sample gap, before nothing is taken for watched any more.
+STEP_SHARE = 0.05
+_FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 
 
 def _spaced(line: str) -> str:
@@ -37,9 +44,11 @@ class Observer:
         self.first_good_s: float | None = None
         self.restarted_s: float | None = None
         self.restarts = 0
-        self.gaps = 0
+        self.breaks = 0
         self.transferred_s: float | None = None
         self._unbroken_since: float | None = None
+        self._anchor: Sample | None = None
+        self._shown: set[str] = set()
         self._seen_live: set[Source] = set()
         self._polling = False
         self.on_sample: Callable[[Sample, Sample | None], None] = lambda sample, before: None
@@ -48,12 +57,25 @@ class Observer:
     def newest(self) -> Sample:
         return self.samples[-1]
 
+    def start_over(self, bounds: Bounds) -> None:
+        """With the unit's own bounds known, from the next sample on."""
+        self.bounds = bounds
+        self.samples.clear()
+        self.good = None
+        self.breaks = self.restarts = 0
+
     def poll(self) -> Sample:
         """One sample now."""
         before = self.good
+        at_s = self._clock.now()
         self._polling = True
         try:
-            sample = self._read()
+            sample = self._remember(self._read())
+        except TransportError as exc:
+            # Once the unit has answered, no error of a reading ends what is under way: it is a missing answer.
+            if before is None:
+                raise
+            sample = Sample(at_s, False, error=exc.message)
         finally:
             self._polling = False
         self.samples.append(sample)
@@ -71,10 +93,10 @@ class Observer:
             if secondary_seen_live(sample, source.other):
                 self._seen_live.add(source)
         if before is None:
-            self.first_good_s = self._unbroken_since = sample.at_s
+            self.first_good_s = sample.at_s
+            self._begin_watch(sample)
             return
         gap = sample.at_s - before.at_s > self.bounds.gap_s
-        self.gaps += gap
         reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s <= before.uptime_s
         if reset:
             self.restarts += 1
@@ -82,13 +104,51 @@ class Observer:
         if (
             gap
             or reset
+            or self._out_of_step(sample)
             or sample.ats.controller_comm != before.ats.controller_comm
             or sample.ats.controller_version != before.ats.controller_version
         ):
-            self._unbroken_since = sample.at_s
+            self.breaks += 1
+            self._begin_watch(sample)
         selected, old = sample.ats.selected_source, before.ats.selected_source
         if selected.known and old.known and selected != old:
             self.transferred_s = sample.at_s
+
+    def _begin_watch(self, sample: Sample) -> None:
+        self._unbroken_since = sample.at_s
+        self._anchor = sample
+
+    def _out_of_step(self, sample: Sample) -> bool:
+        """Does the unit's own clock part from ours? Then answers are cached, or its declared speed is not true."""
+        anchor = self._anchor
+        if anchor is None or anchor.uptime_s is None or sample.uptime_s is None:
+            return False
+        ours, its = sample.at_s - anchor.at_s, sample.uptime_s - anchor.uptime_s
+        return abs(ours - its) > self.bounds.gap_s + STEP_SHARE * ours
+
+    def _remember(self, sample: Sample) -> Sample:
+        """An object that this unit has shown in this run and now does not show is unknown, not "not fitted"."""
+        if not sample.app_answers:
+            return sample
+        ats = sample.ats
+        found: dict[str, Reading[Any]] = {
+            "over_current": ats.over_current,
+            "preferred_source": ats.settings.preferred_source,
+            "bank_rows": ats.load.bank_rows,
+        }
+        gone = [name for name, reading in found.items() if not reading.fitted and name in self._shown]
+        self._shown.update(name for name, reading in found.items() if reading.known)
+        if not gone:
+            return sample
+        lost: Reading[Any] = unknown("it answered before and does not now")
+        changes: dict[str, Any] = {}
+        if "over_current" in gone:
+            changes["over_current"] = lost
+        if "preferred_source" in gone:
+            changes["settings"] = replace(ats.settings, preferred_source=lost)
+        if "bank_rows" in gone:
+            changes["load"] = replace(ats.load, bank_rows=lost)
+        return replace(sample, ats=replace(ats, **changes))
 
     def due(self) -> bool:
         return not self.samples or self._clock.now() - self.samples[-1].at_s >= self.poll_s
@@ -121,8 +181,7 @@ class Observer:
 
     def forget_breaks(self) -> None:
         """After a restart of our own making: what it broke is no news."""
-        self.gaps = 0
-        self.restarts = 0
+        self.breaks = 0
 
 
 class LogTracker:
@@ -134,6 +193,8 @@ class LogTracker:
         self.error = "event.txt was not read yet"
         self.own_logins = 0
         self.own_transfers = 0
+        self.sent_names: set[str] = set()
+        self.earlier: EventLog | None = None
         self._fetched_s = 0.0
         self._begun = ""
         self._begun_seen_s = 0.0
@@ -147,7 +208,9 @@ class LogTracker:
         if self.current is not None and new_rows(self.current, log) is None and (self.current.rows or log.rows):
             self._comparable = False
         if self.baseline is None:
+            # The row of this very login is in it already: only later ones are counted against our own.
             self.baseline = log
+            self.own_logins = self.own_transfers = 0
         self.current, self._fetched_s = log, now_s
         begun = download_in_progress(log)
         if begun is None:
@@ -155,15 +218,16 @@ class LogTracker:
         elif begun.line != self._begun:
             self._begun, self._begun_seen_s = begun.line, now_s
 
-    def set_baseline(self, earlier: EventLog) -> None:
-        """An earlier run's log: what it did not hold is new."""
-        self.baseline = earlier
+    def forget_begun(self) -> None:
+        """After a restart a row that reads like an old one may be a new one: a clock that was reset repeats itself."""
+        self._begun = ""
 
-    def rebase(self) -> None:
-        """From now on "new" means newer than the log just read (before a file is sent)."""
+    def rebase(self, file: str) -> None:
+        """From now on "new" means newer than the log just read: ``file`` is about to be sent."""
         self.baseline = self.current
-        self.own_logins = 1
+        self.own_logins = 0
         self.own_transfers = 1
+        self.sent_names.add(file.lower())
 
     def facts(self, since: float = 0.0) -> LogFacts:
         if self.current is None or self.baseline is None:
@@ -180,11 +244,25 @@ class LogTracker:
             comparable=self._comparable and fresh is not None,
             new_failed=_spaced(failed[0]) if failed else "",
             failed_since_start=_spaced(since_start.line) if since_start else "",
-            foreign=self._foreign([row.kind for row in fresh or ()]),
-            new_cold_start=None,
+            foreign=self._foreign(fresh or ()),
+            new_cold_start=self._new_cold_start(),
         )
 
-    def _foreign(self, kinds: list[str]) -> str:
+    def _new_cold_start(self) -> bool | None:
+        """Since an earlier run's log; None where there is none, or none that can be compared."""
+        if self.earlier is None or self.current is None:
+            return None
+        fresh = new_rows(self.earlier, self.current)
+        if fresh is None:
+            return None
+        return any(row.kind == "card_restarted" and row.code in (None, "0001") for row in fresh)
+
+    def _foreign(self, fresh: Sequence[EventRow]) -> str:
+        kinds = [row.kind for row in fresh]
+        for row in fresh:
+            named = _FILE.findall(row.line.lower()) if row.kind.startswith("file_transfer") else []
+            if any(name not in self.sent_names for name in named):
+                return f"somebody else sent {named[0][:40]}"
         if "login" in kinds:
             return "somebody else logged in (console or web)"
         if kinds.count("ftp_login") > self.own_logins:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .._domain.ats import Comm, Health, Preferred, Redundancy, Source
 from .._domain.checks import Method
+from .._domain.instructions import TRANSFER_WAIT_S
 from .._domain.interlock import Check, Verdict
 from .._domain.observation import Sample
 from .._domain.quiet import LONG_UPTIME_S, SHORT_UPTIME_S, WATCH_S, download_open, log_wanted
@@ -41,7 +42,8 @@ class Waiter:
     def step(self, verdict: Verdict | None = None) -> None:
         """``verdict``: the last one; where only a moment is missing to a bound, the next sample is taken then."""
         unit = self.unit
-        unit.stop_if_orphaned()
+        if unit.sent.nothing:
+            unit.stop_if_orphaned()
         unit.observer.next(self._bound(verdict))
         now = unit.clock.now()
         wanted = log_wanted(unit.log.facts(), unit.observer.watch())
@@ -135,16 +137,22 @@ def refuse_unconfirmed(unit: Unit, verdict: Verdict) -> None:
 
 
 def may_reconnect_untouched(unit: Unit) -> bool:
-    """SAFETY 6, first row: nothing sent, lock held, no gap, and the controller certainly quiet."""
+    """SAFETY 6, first row: nothing sent, lock held, no gap, and the controller certainly quiet.
+
+    The log that is relied on must be younger than the last break of the watch; the caller reads it anew.
+    """
     sample, facts = unit.observer.newest, unit.log.facts()
     watch = unit.observer.watch()
     return (
         unit.sent.nothing
+        and unit.releases
         and unit.locks is not None
-        and unit.observer.gaps == 0
+        and unit.earlier_known
+        and unit.observer.breaks == 0
         and unit.observer.restarts == 0
         and sample.answered
         and watch.unbroken_since_s is not None
+        and facts.fetched_s >= watch.unbroken_since_s
         and sample.uptime_s is not None
         and sample.uptime_s >= LONG_UPTIME_S
         and sample.ats.controller_comm.is_(Comm.ESTABLISHED)
@@ -155,6 +163,14 @@ def may_reconnect_untouched(unit: Unit) -> bool:
         and unit.same().ok
         and unit.undisturbed().ok
     )
+
+
+def wait_out_transfer(unit: Unit) -> None:
+    """Not within 35 s of a transfer: the unit may be about to go back to its preferred source (SAFETY 6)."""
+    since = unit.observer.transferred_s or unit.observer.first_good_s or unit.clock.now()
+    while unit.clock.now() - since < TRANSFER_WAIT_S:
+        unit.observer.next()
+        since = max(since, unit.observer.transferred_s or since)
 
 
 def isolate(unit: Unit) -> Verdict:
@@ -257,6 +273,8 @@ class _Guide:
         check = unit.verdict().check("secondary_dead")
         if check is None or check.ok or check.missing or "put it back" not in check.observed or self.putting_back:
             return
+        unit.read_log()
+        wait_out_transfer(unit)
         if not may_reconnect_untouched(unit):
             raise Stop("refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before)
         self.putting_back, self.allowed = True, False

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._domain.ats import Health, Redundancy, Source
+from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method, Rules, controller_comm, in_range, primary_healthy, primary_selected, switch_healthy
 from .._domain.instructions import TRANSFER_WAIT_S, State
 from .._domain.loadzero import load_zero
@@ -43,6 +43,12 @@ def restore(unit: Unit) -> bool:
     return redundant_before
 
 
+def _settle_again(unit: Unit, why: str) -> None:
+    """The permission rests on the settled condition: once that broke, it is observed in full again (SAFETY 4.8)."""
+    unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
+    settle(unit, sent=False, what="before reconnecting")
+
+
 def _wanted_versions(unit: Unit) -> None:
     package, card = unit.package, unit.observer.newest.identity
     if package is None or package.aos is None or package.app is None:
@@ -67,6 +73,8 @@ class _Restoring:
         self.again_s = 0.0
         self.fine_since: float | None = None
         self.back_since: float | None = None
+        self.seen_back = False
+        self.breaks = unit.observer.breaks
 
     def run(self) -> None:
         unit, name = self.unit, self.primary.other.name
@@ -78,6 +86,13 @@ class _Restoring:
             if unit.disturbance:
                 self._withdraw(unit.disturbance)
                 raise Stop("state", f"undisturbed: {unit.disturbance}")
+            broken = self._broken(sample)
+            if broken:
+                self._withdraw(broken)
+                self.fine_since = self.back_since = None
+                _settle_again(unit, broken)
+                self.breaks = unit.observer.breaks
+                continue
             if self._steady(sample, now):
                 unit.record("redundant")
                 unit.say("fully redundant", "redundant")
@@ -92,6 +107,13 @@ class _Restoring:
             if now >= end + STEADY_S * 3:
                 raise Stop("timeout", "the unit does not read fully redundant", state=State.RESTORE_FAILED)
 
+    def _broken(self, sample: Sample) -> str:
+        if sample.answered and not sample.ats.controller_comm.is_(Comm.ESTABLISHED):
+            return f"communication with the controller: {sample.ats.controller_comm.shown()}"
+        if self.unit.observer.breaks != self.breaks:
+            return "the watch over the controller was interrupted"
+        return ""
+
     def _stays(self, sample: Sample) -> bool:
         return sample.answered and primary_healthy(sample, self.rules).ok
 
@@ -99,20 +121,25 @@ class _Restoring:
         unit, secondary = self.unit, self.primary.other
         source = sample.ats.input(secondary)
         if sample.answered and source.status.is_(Health.OK):
+            self.seen_back = True
             voltage = source.voltage_v.or_none()
             inside, bounds = in_range(sample.ats, sample.ats.model, voltage, None) if voltage is not None else (False, "")
-            fine = (inside or not source.voltage_v.fitted) and _redundant(sample, unit)
-            fine = fine and sample.ats.controller_comm == unit.observer.samples[0].ats.controller_comm
-            if not fine:
+            healthy = primary_healthy(sample, self.rules).ok and switch_healthy(sample, self.rules).ok
+            if not (inside and healthy and _redundant(sample, unit)):
                 self.back_since = None
-                unit.say(f"source {secondary.name} is back: {source.voltage_v.shown('V')} {bounds}, "
-                         f"redundancy {sample.ats.redundancy.shown()}; touch no plug", "watching")
+                unit.say(
+                    f"source {secondary.name} is back: {source.voltage_v.shown('V')} {bounds}, "
+                    f"redundancy {sample.ats.redundancy.shown()}; touch no plug",
+                    "watching",
+                )
                 return False
             self.back_since = now if self.back_since is None else self.back_since
             left = STEADY_S - (now - self.back_since)
             unit.say(f"source {secondary.name} is back, watching {max(left, 0):.0f} s more; touch no plug", "watching")
             return now - self.back_since > STEADY_S
         self.back_since = None
+        if sample.answered and source.status.is_(Health.FAIL):
+            self.seen_back = False
         self._guide(sample, now)
         return False
 
@@ -155,8 +182,11 @@ class _Restoring:
             self.allowed = False
             self.unit.record("permission_withdrawn", reason=why)
         name = self.primary.other.name
-        self.unit.say(f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again",
-                      f"withdrawn {why[:40]}")
+        if self.seen_back:
+            text = f"{why}. Source {name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
+        else:
+            text = f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again"
+        self.unit.say(text, f"withdrawn {why[:40]}")
 
 
 def _restore_loads(unit: Unit) -> None:
@@ -164,11 +194,17 @@ def _restore_loads(unit: Unit) -> None:
     before = baseline(unit)
     end = unit.clock.now() + unit.options.action_timeout_s
     since: float | None = None
+    breaks = unit.observer.breaks
     while True:
+        unit.stop_if_orphaned()
         sample = unit.observer.next()
         now = unit.clock.now()
         if unit.disturbance:
             raise Stop("state", f"undisturbed: {unit.disturbance}")
+        if unit.observer.breaks != breaks:
+            _settle_again(unit, "the watch over the controller was interrupted")
+            breaks, since = unit.observer.breaks, None
+            continue
         problem = _inputs_problem(unit, sample, before)
         if problem:
             since = None

@@ -13,10 +13,11 @@ from .._domain.ats import Comm, Health, Source
 from .._domain.checks import Method, Rules, primary_healthy, secondary_dead
 from .._domain.interlock import secondary_seen_live
 from .._domain.instructions import State
-from .._domain.loadzero import load_zero
+from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Sample
 from .._domain.quiet import END_NOT_SEEN_S, SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
 from .errors import Stop
+from .evidence import open_runs
 from .unit import Unit
 
 LOG_RETRY_S = 60.0
@@ -27,7 +28,7 @@ LOST_S = 120.0
 def relies_on_no_load(unit: Unit) -> bool:
     """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
     if unit.options.method is Method.APP_ONLY:
-        return not unit.confirmed["secondary_disconnected"].ok
+        return not unit.confirmed["secondary_disconnected"].ok or unit.options.primary is None
     return unit.options.method in (Method.NO_LOAD, Method.RECOVERY)
 
 
@@ -55,12 +56,20 @@ class Settling:
         while True:
             sample = unit.observer.next()
             self._follow(sample)
-            unit.stop_if_orphaned()
+            if unit.sent.nothing:
+                unit.stop_if_orphaned()
             if unit.disturbance:
                 raise Stop("state", f"undisturbed: {unit.disturbance}", unit.verdict())
             if self._settled():
                 card = unit.observer.newest.identity
-                unit.record("settled", aos=str(card.aos.version), app=str(card.app.version), unit=unit.unit_facts())
+                unit.record(
+                    "settled",
+                    aos=str(card.aos.version),
+                    app=str(card.app.version),
+                    unit=unit.unit_facts(),
+                    closes=sorted({*open_runs(unit.earlier), unit.run_id}),
+                )
+                unit.earlier.append({"kind": "settled", "closes": open_runs(unit.earlier)})
                 unit.say("settled", "settled")
                 return
             if unit.clock.now() - began >= limit:
@@ -87,13 +96,16 @@ class Settling:
             return False, "no answer"
         if not ats.controller_comm.is_(Comm.ESTABLISHED):
             return False, f"communication with the controller: {ats.controller_comm.shown()}"
+        if self._before is not None and self._before.discrete != sample.discrete:
+            # Whatever the method: the inputs stay as they are for the whole 240 s.
+            return False, "a value changed"
         if not self.sent:
-            if self._before is not None and self._before.discrete != sample.discrete:
-                return False, "a value changed"
-            return True, ""
-        if unit.options.method is Method.RECOVERY:
             return True, ""
         primary = unit.options.primary
+        if unit.options.method is Method.RECOVERY:
+            load = some_load(ats.load)
+            both = ats.input_a.status.is_(Health.OK) and ats.input_b.status.is_(Health.OK)
+            return not load and not both, load or ("both inputs read ok" if both else "")
         if relies_on_no_load(unit) or primary is None:
             holds, _missing, text = load_zero(ats.load)
             return holds, text

@@ -9,6 +9,7 @@ Private to the collection.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -21,15 +22,32 @@ HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 
 
 @contextmanager
-def held_signals() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+def _handlers(numbers: tuple[signal.Signals, ...], handler: Any) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number in numbers]
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, old in before:
+            # None: the handler was not set from Python and cannot be put back by it.
+            signal.signal(number, old if old is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def held_signals() -> Iterator[None]:
+    """What arrives inside is noted, and sent again at the end.
+
+    Handlers, not a mask: a mask holds for one thread, and a signal that another thread takes still runs in the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+    try:
+        with _handlers(HELD, lambda number, frame: noted.append(number)):
+            yield
+    finally:
+        for number in dict.fromkeys(noted):
+            os.kill(os.getpid(), number)
 
 
 @contextmanager
@@ -42,11 +60,5 @@ def signals_interrupt() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise Interrupted(f"signal {signal.Signals(number).name}")
 
-    wanted = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, stop) for number in wanted]
-    try:
+    with _handlers((signal.SIGTERM, signal.SIGINT), stop):
         yield
-    finally:
-        for number, handler in zip(wanted, before):
-            # None: the handler was not set from Python and cannot be put back by it.
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

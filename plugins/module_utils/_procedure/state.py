@@ -30,18 +30,34 @@ def key_of(kind: str, value: str) -> str:
     return f"{kind}-{_UNSAFE.sub('', value)[:40].strip('.') or 'none'}"
 
 
+# File systems that live in memory or in the container itself, and end with it.
+_VANISHING = frozenset({"tmpfs", "ramfs", "overlay", "aufs"})
+
+
 def in_container() -> bool:
     return (
-        os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv") or bool(os.environ.get("container"))
+        os.path.exists("/.dockerenv")
+        or os.path.exists("/run/.containerenv")
+        or bool(os.environ.get("container") or os.environ.get("KUBERNETES_SERVICE_HOST"))
+        or _file_system("/") == "overlay"
     )
 
 
+def _file_system(mount_point: str) -> str | None:
+    try:
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return None
+    types = [parts[2] for parts in map(str.split, lines) if len(parts) > 2 and parts[1] == mount_point]
+    return types[-1] if types else None
+
+
 def on_a_mount(path: Path) -> bool:
-    """Is the folder on a mount of its own, rather than in the container's own, vanishing file system?"""
+    """Is the folder on a mount that outlives the container? (An emptyDir or a per-job mount of AWX cannot be told apart.)"""
     current = path.resolve()
     while not os.path.ismount(current):
         current = current.parent
-    return str(current) != "/"
+    return str(current) != "/" and _file_system(str(current)) not in _VANISHING
 
 
 class Locks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+from .._domain.checks import Method
 from .._domain.firmware import FirmwareFile
 from .._domain.interlock import Blind, Verdict
 from .._domain.observation import Sample
@@ -17,6 +18,8 @@ from .errors import Stop
 from .signals import held_signals
 from .unit import Unit
 
+# An AOS is never cut by our impatience: only a card that takes nothing for so long is given up.
+AOS_STALL_S = 300.0
 # SAFETY 4.4: how long a missing answer holds the app's last block.
 LAST_BLOCK_HOLD_S = 60.0
 # How long, after login, readings may be missing before the file is not sent after all.
@@ -34,7 +37,7 @@ class Cut(Exception):
         self.verdict = verdict
 
 
-class _Gate:
+class Gate:
     """The transport's hooks: sampling goes on during the transfer, and the app's last block waits for the verdict."""
 
     def __init__(self, unit: Unit, file: FirmwareFile, blind: Blind | None) -> None:
@@ -44,21 +47,50 @@ class _Gate:
         self._judged: Sample | None = None
         # The last verdict that rests on what the ATS itself answered: what a blind window may carry over.
         self.last_seen: Verdict | None = None
+        self.contradicted = False
+        self.first_released = False
+        self._asked = False
+        self.done = 0
+        self.ended_s: float | None = None
         self._warned = False
 
     def verdict(self) -> Verdict:
         unit = self.unit
-        answers = unit.observer.newest.app_answers
-        verdict = unit.verdict(blind=None if answers else self.blind)
-        if answers:
+        if unit.observer.newest.app_answers:
+            # Any answer of the ATS ends the blindness for good (SAFETY 4.5).
+            self.blind = None
+        verdict = unit.verdict(blind=self.blind)
+        if unit.observer.newest.app_answers:
             self.last_seen = verdict
+            self.contradicted = self.contradicted or bool(verdict.contradicted)
         return verdict
+
+    @property
+    def carried(self) -> Verdict | None:
+        """What a blind window may rest on: nothing, if anything contradicted since the file was begun."""
+        return None if self.contradicted else self.last_seen
+
+    def first_byte(self) -> None:
+        """With the connection open, and again before the first byte: until here an AOS may still be held back."""
+        unit = self.unit
+        began = unit.clock.now()
+        while True:
+            verdict = self.verdict()
+            if verdict.permitted:
+                # The second time the first byte follows.
+                self.first_released = self._asked
+                self._asked = True
+                return
+            if verdict.contradicted or unit.clock.now() - began >= GATE_S:
+                raise Cut("; ".join(verdict.reasons), verdict)
+            unit.observer.next()
 
     def idle(self) -> None:
         self.unit.observer.poll_if_due()
         self._look()
 
     def sent(self, done: int, total: int) -> None:
+        self.done = done
         self.unit.observer.poll_if_due()
         self._look()
         share = 100 * done // max(total, 1)
@@ -66,7 +98,7 @@ class _Gate:
 
     def _look(self) -> None:
         newest = self.unit.observer.newest
-        if newest is self._judged or self.last_released:
+        if newest is self._judged or self.last_released or not self.first_released:
             return
         self._judged = newest
         verdict = self.verdict()
@@ -99,53 +131,70 @@ class _Gate:
             unit.observer.next()
 
 
-def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Verdict:
+def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Gate:
     """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in unit.sent.
 
-    Returns the last verdict that the ATS itself answered for, which may be one that a source's return has broken.
+    The gate that comes back knows the last verdict that the ATS itself answered for, and when the file had ended.
     """
     data = unit.contents[file.file]
+    if unit.evidence_lost:
+        raise Stop("state", f"{unit.evidence_lost}; the next file is not sent")
+    if unit.locks is not None:
+        # A serial that could not be read at the start may be known by now.
+        unit.locks.add(unit.keys())
     login = unit.login()
     try:
-        gate = _Gate(unit, file, blind)
+        gate = Gate(unit, file, blind)
         verdict = _last_moment(unit, gate, blind_end_s)
-        unit.log.rebase()
+        unit.log.rebase(file.file)
         checks = [check.to_result() for check in verdict.checks]
         # Nothing leaves before this record is on the disk: a later run must know that it began.
-        unit.record("stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks)
+        if unit.options.method is Method.RECOVERY:
+            unit.record_or_stop("recovery_attempt", file=file.file)
+        unit.record_or_stop("stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks)
         unit.sent.begun.append(file.file)
         unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
         with held_signals():
             _store(unit, file, login, data, gate)
-        return gate.last_seen or verdict
+        return gate
     finally:
         login.close()
 
 
-def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: _Gate) -> None:
+def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: Gate) -> None:
     unit.expect_restart = True
     unit.restarts_before_send = unit.observer.restarts
     try:
-        login.store(file.file, data, gate)
+        login.store(file.file, data, gate, stall_s=AOS_STALL_S if file.kind == "aos" else None)
+        gate.ended_s = unit.clock.now()
     except Cut as exc:
         login.abort()
-        unit.sent.app_cut = True
         unit.expect_restart = False
-        unit.record("stor_cut", file=file.file, reason=str(exc))
+        unit.record("stor_cut", file=file.file, reason=str(exc), bytes=gate.done, first=len(unit.sent.begun) == 1)
+        if gate.first_released:
+            unit.sent.app_cut = True
+        else:
+            unit.sent.begun.remove(file.file)
         raise Stop("refused", f"the transfer of {file.file} was cut before its last block: {exc}", exc.verdict) from exc
     except TransportError as exc:
         login.abort()
-        if not gate.last_released and file.kind == "app":
+        gate.ended_s = unit.clock.now()
+        if not gate.first_released:
+            unit.expect_restart = False
+            unit.sent.begun.remove(file.file)
+        elif not gate.last_released and file.kind == "app":
             unit.sent.app_cut = True
         else:
             setattr(unit.sent, file.kind, True)
-        unit.record("stor_failed", file=file.file, reason=exc.message, last_block_released=gate.last_released)
+        kind = "stor_failed" if gate.first_released else "stor_cut"
+        first = len(unit.sent.begun) == (1 if gate.first_released else 0)
+        unit.record(kind, file=file.file, reason=exc.message, bytes=gate.done, first=first)
         raise Stop("transfer", f"the transfer of {file.file} broke off: {exc.message}") from exc
     setattr(unit.sent, file.kind, True)
     unit.record("stor_end", file=file.file)
 
 
-def _last_moment(unit: Unit, gate: _Gate, blind_end_s: float | None) -> Verdict:
+def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
     """The verdict is taken after login; only for want of time or of an answer is it waited for."""
     end = unit.clock.now() + GATE_S
     while True:
@@ -160,12 +209,19 @@ def _last_moment(unit: Unit, gate: _Gate, blind_end_s: float | None) -> Verdict:
         unit.observer.next()
 
 
-def await_restart(unit: Unit, file: FirmwareFile) -> Sample:
+def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
     """The card goes down and comes back; the version it then shows is the only proof of success."""
     restarts = unit.restarts_before_send
+
+    def went_down(sample: Sample) -> bool:
+        if sample.app_answers and unit.observer.restarts == restarts:
+            # Up to the moment it goes down, what the ATS says still counts for a blind window.
+            gate.verdict()
+        return not sample.answered or unit.observer.restarts > restarts
+
     _until(
         unit,
-        lambda sample: not sample.answered or unit.observer.restarts > restarts,
+        went_down,
         unit.options.down_timeout_s,
         f"{file.kind} sent, waiting for the card to restart",
         f"the card did not restart within {unit.options.down_timeout_s:.0f} s after {file.file}",
@@ -186,8 +242,9 @@ def await_restart(unit: Unit, file: FirmwareFile) -> Sample:
         unit.say(f"{file.kind} sent, waiting for its version, DO NOT RECONNECT", "version")
         unit.observer.next()
     sample = unit.observer.newest
+    if unit.disturbance:
+        raise Stop("state", f"undisturbed: {unit.disturbance}")
     unit.expect_restart = False
-    unit.disturbance = ""
     unit.observer.forget_breaks()
     unit.record("restarted", file=file.file, uptime_s=sample.uptime_s, version=str(file.version))
     return sample

@@ -7,27 +7,33 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from dataclasses import dataclass, field
 from datetime import tzinfo, timezone
 from typing import Callable, Mapping, Protocol, Sequence
 
-from .._domain.ats import Redundancy, Source
+from .._domain.ats import Comm, Redundancy, Source
 from .._domain.bulletins import app_token_of, ats_generation
-from .._domain.checks import Found, Method
+from .._domain.checks import Found, Method, Rules, secondary_dead
 from .._domain.confirmations import WHATS, Confirmation, Judged, Subject, judge_confirmation
 from .._domain.events import parse_event_log
 from .._domain.firmware import FirmwarePackage, check_package
 from .._domain.identity import usable_serial
-from .._domain.interlock import Blind, Case, Verdict, judge
+from .._domain.instructions import ALLOWS_CONNECT
+from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .clock import Clock
 from .errors import Interrupted, Stop
-from .evidence import Evidence, NoEvidence, history, last_time
+from .evidence import Evidence, NoEvidence, history, last_word
 from .observe import LogTracker, Observer
 from .state import Locks, StateDir, key_of
+
+
+# As much of a kept event log as a card ever sends.
+MAX_LOG_BYTES = 262144
 
 
 class Progress(Protocol):
@@ -103,7 +109,8 @@ class Unit:
         self.package, self.contents, self.peers = package, contents or {}, peers
         self.store = store
         self.run_id = uuid.uuid4().hex[:12]
-        self.bounds = Bounds.for_factor(1.0, options.stability_s)
+        self.factor = 1.0
+        self.bounds = Bounds.for_factor(self.factor, options.stability_s)
         self.observer = Observer(clock, read, options.poll_interval_s, self.bounds)
         self.observer.on_sample = self._on_sample
         self.log = LogTracker()
@@ -111,6 +118,10 @@ class Unit:
         self.evidence: Evidence | NoEvidence = NoEvidence()
         self.locks: Locks | None = None
         self.earlier: list[dict[str, object]] = []
+        self.earlier_known = False
+        # May the end of this job let anybody reconnect (SAFETY 6, first row)? Only those that ask for a disconnect.
+        self.releases = False
+        self.isolated_when_last_heard = False
         self.sent = Sent()
         self.confirmed: dict[str, Judged] = {}
         self.disturbance = ""
@@ -128,17 +139,19 @@ class Unit:
     def first_contact(self, tries: int = 3) -> Sample:
         """The first answer; fixes the clock's factor and the bounds. Raises TransportError("timeout") on silence."""
         for _attempt in range(tries):
-            sample = self.observer.poll()
-            if sample.answered:
-                self._on_first(sample)
-                factor = float(sample.identity.simulated or 1)
-                self.bounds = Bounds.for_factor(factor, self.options.stability_s)
-                self.observer.bounds = self.bounds
-                self.observer.samples.clear()
-                self.observer.good = None
+            first = self.observer.poll()
+            second = self.observer.poll() if first.answered else first
+            if second.answered:
+                # One odd answer must not set a real unit's clock: two agree, and the login has to (same_unit).
+                if first.identity.simulated != second.identity.simulated or second.identity.oddly_simulated:
+                    raise Stop("identity", "the unit's word on whether it is simulated is not the same twice, or not clear")
+                self._on_first(second)
+                self.factor = float(second.identity.simulated or 1)
+                self.bounds = Bounds.for_factor(self.factor, self.options.stability_s)
+                self.observer.start_over(self.bounds)
                 return self.observer.poll()
             self.clock.sleep(1.0)
-        raise TransportError("timeout", sample.error or "the card does not answer by SNMP")
+        raise TransportError("timeout", second.error or "the card does not answer by SNMP")
 
     @property
     def simulated(self) -> bool:
@@ -165,6 +178,8 @@ class Unit:
         if self.store is not None:
             folder = self.store.folder("evidence", self.simulated)
             self.earlier = history(folder, self.keys()) if folder.is_dir() else []
+            self.earlier_known = True
+            self._load_earlier_log()
             if writing:
                 header = {
                     "step": step,
@@ -193,6 +208,18 @@ class Unit:
         """Is it one unit that answers by SNMP and over the login? Asked wherever a log's word is relied on."""
         good = self.observer.good
         return same_unit(good, self.login_facts) if good else Found(False, "no answer", missing=True)
+
+    def _load_earlier_log(self) -> None:
+        """The event log that the last backup kept: against it a cold start is new or not (SAFETY 3, cold_start)."""
+        for record in reversed(self.earlier):
+            paths = record.get("paths")
+            if record.get("kind") == "backup" and isinstance(paths, dict):
+                try:
+                    self.log.earlier = parse_event_log(Path(str(paths.get("event.txt"))).read_bytes()[:MAX_LOG_BYTES])
+                except OSError:
+                    # Somebody tidied the backups away: then there is no earlier log at hand.
+                    self.log.earlier = None
+                return
 
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest
@@ -225,7 +252,7 @@ class Unit:
         now = self.clock.wall()
         subject = Subject(self.subject_serial(), self.address)
         exact = self.options.method in (Method.APP_ONLY, Method.RECOVERY)
-        floor = last_time(self.earlier, ("permission_reconnect", "recovery_attempt")) if exact else None
+        floor = last_word(self.earlier, [state.value for state in ALLOWS_CONNECT]) if exact else None
         for what in WHATS:
             self.confirmed[what] = judge_confirmation(
                 what, self.options.confirmations, subject, now, self.options.zone, exact, floor
@@ -240,15 +267,20 @@ class Unit:
     def record(self, kind: str, **fields: object) -> None:
         """Evidence. After a byte was sent a full disk must not stop the watching: it is reported instead."""
         try:
-            self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+            self.record_or_stop(kind, **fields)
         except Stop as exc:
             if self.sent.nothing:
                 raise
             self.evidence_lost = exc.message
 
+    def record_or_stop(self, kind: str, **fields: object) -> None:
+        """For what must be on the disk before the next thing is done. Raises Stop("state")."""
+        self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
         if not sample.answered:
             return
+        self._note_isolation(sample)
         if before is None or before.discrete != sample.discrete or before.who != sample.who:
             a, b = sample.ats.input_a, sample.ats.input_b
             self.record(
@@ -268,16 +300,42 @@ class Unit:
         self._look_for_disturbance(sample, before)
 
     def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
-        if before is None or self.expect_restart:
+        if float(sample.identity.simulated or 1) != self.factor and before is not None:
+            self.disturbance = "the unit changed what it declares about being simulated"
+        if before is None or self.disturbance:
+            return
+        restarted = sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s
+        if restarted:
+            self.log.forget_begun()
+        for what, old, new in (
+            ("card serial", before.identity.serial, sample.identity.serial),
+            ("ATS serial", before.ats.serial, sample.ats.serial),
+            ("model", before.ats.model, sample.ats.model),
+        ):
+            if old and new and old != new:
+                self.disturbance = f"another unit answers: its {what} was {old[:40]}, now {new[:40]}"
+                return
+        if self.expect_restart:
+            # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
+            if restarted and self.observer.restarts > self.restarts_before_send + 1:
+                self.disturbance = "the card restarted once more, and not by this run"
             return
         if sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s:
             self.disturbance = "the card restarted, and not by this run"
-        elif before.identity.simulated != sample.identity.simulated:
-            self.disturbance = "the unit changed what it declares about being simulated"
         elif (before.identity.aos.file, before.identity.app.file) != (sample.identity.aos.file, sample.identity.app.file):
             self.disturbance = "the firmware changed, and not by this run"
         elif before.last_transfer != sample.last_transfer and self.sent.nothing:
             self.disturbance = "the card's last-transfer result changed, and not by this run"
+
+    def _note_isolation(self, sample: Sample) -> None:
+        """What the controller last said of the inputs: once it is silent, its values may be old (facts/ATS)."""
+        primary = self.options.primary
+        if sample.ats.controller_comm.is_(Comm.ESTABLISHED) and primary is not None:
+            witnessed = self.observer.witnessed(primary.other)
+            rules = Rules(Method.SINGLE_SOURCE, primary, witnessed=witnessed)
+            self.isolated_when_last_heard = secondary_dead(sample, rules).ok
+        elif primary is not None and secondary_seen_live(sample, primary):
+            self.isolated_when_last_heard = False
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
@@ -354,6 +412,8 @@ class Unit:
         if sample is None:
             return Found(False, "no answer", missing=True)
         card, model = sample.identity, self.model()
+        if card.oddly_simulated:
+            return Found(False, "it declares itself simulated in a form that is not understood")
         generation = ats_generation(model, card.app_token)
         if generation != "gen2":
             return Found(False, f"{model or 'unknown model'} is not covered by this procedure ({generation})")

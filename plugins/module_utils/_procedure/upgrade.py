@@ -13,7 +13,7 @@ from .entry import Entry, EntryKind
 from .errors import Stop
 from .ready import Waiter, isolate, wait_permitted
 from .settle import settle
-from .transfer import BLIND_LIMIT_S, await_restart, send
+from .transfer import BLIND_LIMIT_S, Gate, await_restart, send
 from .unit import Unit
 
 
@@ -28,24 +28,24 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
         return None
     isolate(unit)
     saved = ensure_backup(unit)
-    carried: Verdict | None = None
-    aos_end_s = 0.0
+    unit.check_peers()
+    before: Gate | None = None
     for file in entry.files:
-        blind = None
-        if carried is None:
+        blind, limit_s = None, None
+        if before is None:
             wait_permitted(unit, False, unit.options.controller_timeout_s)
         else:
-            blind = _between(unit, carried, aos_end_s)
-        carried = send(unit, file, blind, aos_end_s + BLIND_LIMIT_S if blind else None)
-        aos_end_s = unit.clock.now()
-        await_restart(unit, file)
+            limit_s = (before.ended_s or unit.clock.now()) + BLIND_LIMIT_S
+            blind = _between(unit, before.carried, limit_s)
+        before = send(unit, file, blind, limit_s)
+        await_restart(unit, file, before)
         # What was read over the old login speaks of the firmware that ran before.
         unit.login_facts = None
     settle(unit, sent=True, what=f"{entry.files[-1].kind} sent")
     return saved
 
 
-def _between(unit: Unit, carried: Verdict, aos_end_s: float) -> Blind | None:
+def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | None:
     """After the AOS: either the ATS answers, and the full interlock must hold again, or the card is blind (SAFETY 4.5)."""
     waiter = Waiter(unit, after_restart=True)
     end = unit.clock.now() + unit.options.controller_timeout_s
@@ -58,14 +58,17 @@ def _between(unit: Unit, carried: Verdict, aos_end_s: float) -> Blind | None:
         elif answering_since is None:
             answering_since = sample.at_s
         app_seen = app_seen or sample.app_answers
-        blind = None if app_seen else Blind(carried, now - answering_since if answering_since is not None else 0.0)
+        blind = None
+        if carried is not None and not app_seen:
+            blind = Blind(carried, now - answering_since if answering_since is not None else 0.0)
         verdict = unit.verdict(blind=blind)
         if verdict.permitted:
             return blind
-        if not app_seen and now > aos_end_s + BLIND_LIMIT_S:
+        if not app_seen and now > limit_s:
+            held = "" if carried is not None else "what was measured while the AOS was sent contradicts; "
             raise Stop(
                 "refused",
-                "the card shows no ATS app for more than 10 minutes since the AOS was sent: the app is held back",
+                f"{held}the card shows no ATS app for more than 10 minutes since the AOS was sent: the app is held back",
                 verdict,
                 State.AOS_NEW_NO_APP,
             )

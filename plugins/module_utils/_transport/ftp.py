@@ -11,12 +11,15 @@ Private to the collection.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import ftplib
 import os
 import re
 import select
 import socket
 import struct
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -91,15 +94,18 @@ class _Control(ftplib.FTP):
         self.deadline = 0.0
         self._buffer = b""
         self._reply_bytes = 0
+        self._idled = 0.0
         self.af = family_of(address)
         self.passiveserver = True
 
     def set_debuglevel(self, level: int) -> None:
         """Never: it prints the password."""
 
-    def open(self, address: str, port: int, deadline: float) -> socket.socket:
+    def open(self, address: str, port: int, deadline: float, ends_by_reset: bool = False) -> socket.socket:
         sock = socket.socket(self.af, socket.SOCK_STREAM)
         try:
+            if ends_by_reset:
+                _end_by_reset(sock, True)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             sock.setblocking(False)
             where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]
@@ -128,7 +134,12 @@ class _Control(ftplib.FTP):
                 return ready
             if left <= 0:
                 raise TransportError(kind, f"{self.where} did not {doing} in time (FTP)")
-            _call(self.idle)
+            self.work()
+
+    def work(self) -> None:
+        """Somebody else's, while we wait."""
+        _call(self.idle)
+        self._idled = time.monotonic()
 
     def getline(self) -> str:
         """One line, without its end; bounded in length, and by the deadline however slowly it trickles."""
@@ -142,8 +153,11 @@ class _Control(ftplib.FTP):
             self._buffer += data
             if time.monotonic() > self.deadline and b"\n" not in self._buffer:
                 raise TransportError("timeout", f"{self.where} did not finish its FTP reply in time")
+            if b"\n" not in self._buffer and time.monotonic() - self._idled > _SLICE_S:
+                # A reply that trickles is never waited for long, and would keep everybody else from their work.
+                self.work()
         line, self._buffer = self._buffer.split(b"\n", 1)
-        self._reply_bytes += len(line)
+        self._reply_bytes += len(line) + 1
         if self._reply_bytes > _MAX_REPLY:
             raise TransportError("transfer", f"{self.where} sent an endless FTP reply")
         return line.rstrip(b"\r").decode("latin-1")
@@ -242,7 +256,7 @@ class FtpLogin:
             stack.callback(self._close_data)
             # A trickle keeps no transfer alive longer than this; logs and settings are some 10 KB.
             end = time.monotonic() + 4 * self._timeout_s
-            data = self._begin(f"RETR {name}")
+            data = self._begin(f"RETR {name}", self._timeout_s)
             parts: list[bytes] = []
             size = 0
             while True:
@@ -264,24 +278,25 @@ class FtpLogin:
 
     # -- store ---------------------------------------------------------------------------------------------------
 
-    def store(self, name: str, data: bytes, hooks: TransferHooks) -> None:
+    def store(self, name: str, data: bytes, hooks: TransferHooks, stall_s: float | None = None) -> None:
         """Hands over every byte, or raises after a reset of both connections.
 
         Anything that ends a transfer early must be a reset: to FTP an orderly close is the end of the file, and the
-        card would install what it has. Once the last block is handed over the card may die at any moment: no error.
+        card would install what it has. That holds for the end of this process too, however it ends. Once the last
+        block is handed over the card may die at any moment: no error.
         """
         _check_name(name)
         if not data:
             raise TransportError("transfer", f"{name} is empty: nothing to send")
         control = self._control
         control.idle = hooks.idle
+        patience_s = self._timeout_s if stall_s is None else stall_s
         try:
             with _unwrapped(), self._transferring(f"sending {name}"):
-                self._send(name, data, hooks)
+                self._send(name, data, hooks, patience_s)
         except BaseException:
             if self._in_step:
                 # Refused before the first byte: the session is whole and can be logged out of.
-                _reset(self._data)
                 self._close_data()
             else:
                 self.abort()
@@ -289,20 +304,22 @@ class FtpLogin:
         finally:
             control.idle = self._idle
         with _unwrapped():
-            self._await_end(hooks.idle)
+            self._await_end(hooks.idle, patience_s)
 
-    def _send(self, name: str, data: bytes, hooks: TransferHooks) -> None:
-        channel = self._begin(f"STOR {name}")
+    def _send(self, name: str, data: bytes, hooks: TransferHooks, patience_s: float) -> None:
+        channel = self._begin(f"STOR {name}", patience_s, hooks)
         total = len(data)
+        # First the room, then the hook's verdict: nothing is to age it before the block is handed over.
+        self._room(channel, time.monotonic() + patience_s, 0, total)
+        _call(hooks.first_byte)
         last_start = (total - 1) // BLOCK * BLOCK
         done = 0
         while done < total:
             if done == last_start:
-                # First the room, then the hook's verdict: nothing is to age it before the block is handed over.
-                self._room(channel, time.monotonic() + self._timeout_s, done, total)
+                self._room(channel, time.monotonic() + patience_s, done, total)
                 _call(hooks.last_block, done, total)
             block = memoryview(data)[done : done + BLOCK]
-            stall = time.monotonic() + self._timeout_s
+            stall = time.monotonic() + patience_s
             while block:
                 block = block[self._send_some(channel, block, stall, done, total) :]
             done = min(done + BLOCK, total)
@@ -325,22 +342,25 @@ class FtpLogin:
         )
         if control.sock.fileno() in ready or control.unread:
             # The card speaks before it has everything: a refusal, or its end.
-            control.deadline = time.monotonic() + self._timeout_s
+            control.deadline = max(stall, time.monotonic() + self._timeout_s)
             reply = control.getmultiline()
             raise TransportError(
                 "transfer", f"{control.where} ended the transfer after {done} of {total} bytes: {_clean(reply)}"
             )
 
-    def _await_end(self, idle: Idle) -> None:
+    def _await_end(self, idle: Idle, patience_s: float) -> None:
         """The end of the file, then whatever the card still says: for at most ten seconds, and no end is an error."""
         control, channel = self._control, self._data
         control.idle = idle
-        control.deadline = time.monotonic() + LAST_REPLY_S
         self.last_reply = ""
         try:
             if channel is not None:
+                # From here on everything is in the kernel's hands, which delivers it and the end even if we die.
+                _end_by_reset(channel, False)
                 # Not a close yet: closing with something unread would be a reset, and so cut the file's last bytes off.
                 channel.shutdown(socket.SHUT_WR)
+                self._drain(channel, time.monotonic() + patience_s)
+            control.deadline = time.monotonic() + LAST_REPLY_S
             self.last_reply = _clean(control.getmultiline())
         except (EOFError, OSError):
             self._open = self._in_step = False
@@ -350,14 +370,29 @@ class FtpLogin:
             control.idle = self._idle
             self._close_data()
 
+    def _drain(self, channel: socket.socket, limit: float) -> None:
+        """Until the card has taken the rest, speaks or is gone: the QUIT that follows may end what still goes on."""
+        control = self._control
+        poll = select.poll()
+        poll.register(control.sock, select.POLLIN)
+        poll.register(channel, 0)  # its errors and its hang-up only
+        while _on_the_way(channel) and not control.unread and time.monotonic() < limit:
+            if poll.poll(_SLICE_S * 1000):
+                return
+            control.work()
+
     # -- shared --------------------------------------------------------------------------------------------------
 
-    def _begin(self, command: str) -> socket.socket:
-        """The data connection, and the card's agreement to the command."""
+    def _begin(self, command: str, patience_s: float, hooks: TransferHooks | None = None) -> socket.socket:
+        """The data connection, and the card's agreement to the command. With hooks: a store."""
         control = self._control
         control.deadline = time.monotonic() + self._timeout_s
-        self._data = control.open(control.address, control.passive_port(), control.deadline)
-        control.deadline = time.monotonic() + self._timeout_s
+        port = control.passive_port()
+        self._data = control.open(control.address, port, control.deadline, ends_by_reset=hooks is not None)
+        if hooks is not None:
+            _call(hooks.first_byte)
+        # After the hook, which may have waited. A card may clear its flash before it agrees [?].
+        control.deadline = time.monotonic() + patience_s
         reply = control.sendcmd(command)
         if not reply.startswith("1"):
             # 2xx before anything was transferred: the card did nothing.
@@ -406,17 +441,27 @@ class FtpLogin:
     def abort(self) -> None:
         """Both connections end by reset, so that the card cannot take what it has for the whole file."""
         self._open = self._in_step = False
-        _reset(self._data)
-        _reset(self._control.sock)
+        for sock in (self._data, self._control.sock):
+            if sock is not None:
+                _end_by_reset(sock, True)
         self._close_data()
         _close(self._control)
 
 
-def _reset(sock: socket.socket | None) -> None:
-    """Makes the coming close a reset."""
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def _end_by_reset(sock: socket.socket, resets: bool) -> None:
+    """Whether the connection's close, also the kernel's when the process is killed, is a reset."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(resets), 0))
+
+
+def _on_the_way(sock: socket.socket) -> bool:
+    """Bytes of the file that the other side has not acknowledged; False where the system does not tell."""
+    try:
+        counted = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return False
+    # Linux counts the end itself as one. A card that restarts at once may never acknowledge that.
+    return int.from_bytes(counted, sys.byteorder) > 1
 
 
 def _close(control: _Control) -> None:

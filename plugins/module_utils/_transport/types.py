@@ -9,10 +9,11 @@ Object identifiers are tuples of int. Private to the collection.
 
 from __future__ import annotations
 
-from typing import Protocol, Sequence, Union
+from collections.abc import Sequence
+from typing import Protocol
 
 Oid = tuple[int, ...]
-RawValue = Union[int, bytes, Oid]
+RawValue = int | bytes | Oid
 
 
 class SnmpClient(Protocol):
@@ -30,6 +31,10 @@ class TransferHooks(Protocol):
     def idle(self) -> None:
         """Called at least every half second (real time) while anything waits."""
 
+    def first_byte(self) -> None:
+        """Called with the data connection open, once just before STOR is sent and once more just before the first
+        byte of data; may wait; raising ends the transfer before anything of the file went out."""
+
     def sent(self, done: int, total: int) -> None:
         """After every block of bytes; raising cuts the transfer by a reset."""
 
@@ -42,7 +47,9 @@ class Login(Protocol):
 
     def fetch(self, name: str, limit: int = 262144) -> bytes: ...
 
-    def store(self, name: str, data: bytes, hooks: TransferHooks) -> None: ...
+    def store(self, name: str, data: bytes, hooks: TransferHooks, stall_s: float | None = None) -> None:
+        """Hands over every byte, or raises after a reset. ``stall_s``: the real seconds for which the card may take
+        nothing, from STOR on, before that counts as broken off; default: the login's own time limit."""
 
     def close(self) -> None: ...
 

@@ -17,6 +17,7 @@ from .model import Unit
 from .sessions import LoginRefused, Session
 
 BLOCK = 512
+OPEN_DELAY_S = 0.5  # from the STOR to the card's agreement
 ErrorFactory = Callable[[str, str], Exception]
 
 
@@ -118,12 +119,14 @@ class VirtualLogin:
     ):
         self._clock, self._unit, self._session, self._idle, self._error = clock, unit, session, idle, error
         self.banner = f"220 {session.banner}"
+        self.open_delay_s = OPEN_DELAY_S
+        self.stall_s: float | None = None  # as the last store() was given it; nothing stalls here
 
     def fetch(self, name: str, limit: int = 262144) -> bytes:
         try:
-            self._pass(0.3)
+            self._pass(0.3, self._idle)
             data = self._session.fetch(name)
-            self._pass(min(len(data), limit) / self._unit.ftp_rate_bps)
+            self._pass(min(len(data), limit) / self._unit.ftp_rate_bps, self._idle)
         except FileNotFoundError:
             raise self._error("transfer", f"550 {name}: no such file") from None
         except ConnectionResetError as gone:
@@ -132,16 +135,24 @@ class VirtualLogin:
             raise self._error("transfer", f"{name}: connection reset")
         return data[:limit]
 
-    def store(self, name: str, data: bytes, hooks: Any) -> None:
+    def store(self, name: str, data: bytes, hooks: Any, stall_s: float | None = None) -> None:
         total, done = len(data), 0
+        self.stall_s = stall_s
         rate = self._unit.ftp_rate_bps
         clock = self._clock
+        try:
+            hooks.first_byte()
+        except BaseException:
+            self.abort()
+            raise
         try:
             upload = self._session.store(name)
         except (ConnectionResetError, PermissionError) as refused:
             raise self._error("transfer", f"{name}: {refused}") from None
-        told = clock.now()
         try:
+            self._pass(self.open_delay_s, hooks.idle)
+            hooks.first_byte()
+            told = clock.now()
             while done < total:
                 block = data[done : done + BLOCK]
                 if done + len(block) >= total:
@@ -175,20 +186,23 @@ class VirtualLogin:
         """Both connections reset."""
         self._session.abort()
 
-    def _pass(self, seconds: float) -> None:
+    def _pass(self, seconds: float, idle: Callable[[], None]) -> None:
         while seconds > 0:
             step = min(0.4, seconds)
             self._clock.sleep(step)
             seconds -= step
-            self._idle()
+            idle()
 
 
-def virtual_open_ftp(
-    clock: VirtualClock, unit: Unit, error_factory: ErrorFactory = VirtualError
-) -> Callable[..., VirtualLogin]:
+class VirtualFtp:
     """An open_ftp(address, port, username, password, timeout_s, idle) that reaches this unit."""
 
-    def open_ftp(
+    def __init__(self, clock: VirtualClock, unit: Unit, error: ErrorFactory) -> None:
+        self._clock, self._unit, self._error = clock, unit, error
+        self.open_delay_s = OPEN_DELAY_S  # of the logins to come
+
+    def __call__(
+        self,
         address: str = "",
         port: int = 21,
         username: str = "apc",
@@ -197,19 +211,23 @@ def virtual_open_ftp(
         idle: Callable[[], None] = lambda: None,
     ) -> VirtualLogin:
         for _ in range(2):
-            clock.sleep(0.2)
+            self._clock.sleep(0.2)
             idle()
-        if not unit.card.up:
-            raise error_factory("transfer", "FTP refused: connection refused")
+        if not self._unit.card.up:
+            raise self._error("transfer", "FTP refused: connection refused")
         try:
-            session = unit.login(username, password)
+            session = self._unit.login(username, password)
         except LoginRefused as refused:
             kind = {"down": "transfer", "busy": "busy", "auth": "auth"}[refused.kind]
             words = {"down": "FTP refused: connection refused", "busy": f"421 {refused}", "auth": "530 login incorrect"}
-            raise error_factory(kind, words[refused.kind]) from None
-        return VirtualLogin(clock, unit, session, idle, error_factory)
+            raise self._error(kind, words[refused.kind]) from None
+        login = VirtualLogin(self._clock, self._unit, session, idle, self._error)
+        login.open_delay_s = self.open_delay_s
+        return login
 
-    return open_ftp
+
+def virtual_open_ftp(clock: VirtualClock, unit: Unit, error_factory: ErrorFactory = VirtualError) -> VirtualFtp:
+    return VirtualFtp(clock, unit, error_factory)
 
 
 def twin(snmp_unit: Unit, ftp_unit: Unit, error_factory: ErrorFactory = VirtualError) -> tuple[Any, Any, Any]:

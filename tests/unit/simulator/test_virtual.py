@@ -27,10 +27,18 @@ APP_DATA = build_module("hw02", "g2ats", "392", "3.0.7", 20_000)
 AOS_DATA = build_module("hw02", "aos", "392", "", 20_000)
 
 
+CUT = RuntimeError("not now")
+
+
 class Hooks:
-    def __init__(self, rig=None, cut_at=None, cut_last=False):
-        self.rig, self.cut_at, self.cut_last = rig, cut_at, cut_last
-        self.idles, self.sents, self.lasts = [], [], []
+    def __init__(self, rig=None, cut_at=None, cut_last=False, cut_first=0):
+        self.rig, self.cut_at, self.cut_last, self.cut_first = rig, cut_at, cut_last, cut_first
+        self.idles, self.sents, self.lasts, self.firsts = [], [], [], []
+
+    def first_byte(self):
+        self.firsts.append(self.rig.unit.now if self.rig else 0)
+        if len(self.firsts) == self.cut_first:
+            raise CUT
 
     def idle(self):
         self.idles.append(self.rig.unit.now if self.rig else 0)
@@ -100,7 +108,8 @@ def test_store_by_blocks_at_the_rate_of_the_card(bench):
     login.store(APP, APP_DATA, hooks)
     login.close()
     assert hooks.sents == [*range(512, 20000, 512), 20000] and hooks.lasts == [(19968, 20000)]
-    assert rig.unit.now - start == pytest.approx(20000 / 2500)
+    assert hooks.firsts == [start, pytest.approx(start + 0.5)]
+    assert rig.unit.now - start == pytest.approx(0.5 + 20000 / 2500)
     gaps = [b - a for a, b in zip(hooks.idles, hooks.idles[1:], strict=False)]
     assert gaps and max(gaps) <= 0.7
     rig.later(400)
@@ -116,6 +125,47 @@ def test_a_hook_that_raises_cuts_and_nothing_is_installed(bench, hooks):
     assert rig.truth["bytes_received"] == (5120 if "cut_at" in hooks else 19968)
     rig.later(300)
     assert rig.truth["card"]["app"] == "3.7.1" and rig.truth["restarts"] == []
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_first_byte_that_raises_sends_nothing(bench, call):
+    rig = bench()
+    login, hooks = opened(rig), Hooks(rig, cut_first=call)
+    with pytest.raises(RuntimeError) as cut:
+        login.store(APP, APP_DATA, hooks)
+    assert cut.value is CUT and len(hooks.firsts) == call and hooks.sents == hooks.lasts == []
+    assert rig.truth["bytes_received"] == 0 and rig.truth["sessions_open"] == 0
+    assert [transfer["outcome"] for transfer in rig.truth["transfers"]] == ["cut"][: call - 1]
+    rig.later(300)
+    assert rig.truth["card"]["app"] == "3.7.1" and rig.truth["restarts"] == []
+
+
+@pytest.mark.parametrize("of", ["opener", "login"])
+def test_a_card_that_agrees_late(bench, of):
+    rig = bench()
+    connect = virtual_open_ftp(rig.clock, rig.unit)
+    if of == "opener":
+        connect.open_delay_s = 20
+    login, hooks = connect(), Hooks(rig)
+    if of == "login":
+        login.open_delay_s = 20
+    login.store(AOS, AOS_DATA, hooks, stall_s=300)
+    before, after = hooks.firsts
+    transfer = rig.truth["transfers"][0]
+    assert after - before == pytest.approx(20) and transfer["started_s"] == pytest.approx(before, abs=0.001)
+    assert transfer["installed"] and login.stall_s == 300
+    calls = [before, *(at for at in hooks.idles if before < at <= after), after]
+    assert max(b - a for a, b in zip(calls, calls[1:], strict=False)) <= 0.5
+
+
+def test_a_card_that_goes_down_before_it_agrees(bench):
+    rig = bench()
+    login, hooks = opened(rig), Hooks(rig)
+    login.open_delay_s = 20
+    rig.unit.fault("card_restarts", after_s=10)
+    with pytest.raises(VirtualError) as lost:
+        login.store(AOS, AOS_DATA, hooks)
+    assert lost.value.kind == "transfer" and rig.truth["bytes_received"] == 0
 
 
 def test_login_errors_have_kinds(bench):
@@ -180,7 +230,7 @@ def test_source_returns_at_a_byte(bench, module, at_byte):
     login.store(*((AOS, AOS_DATA) if module == "aos" else (APP, APP_DATA)), Hooks())
     note = next(entry for entry in rig.truth["events"] if entry["what"] == "fault source_returns")
     transfer = rig.truth["transfers"][1]
-    assert note["time_s"] - transfer["started_s"] == pytest.approx(at_byte // 512 * 512 / 2500, abs=0.01)
+    assert note["time_s"] - transfer["started_s"] == pytest.approx(0.5 + at_byte // 512 * 512 / 2500, abs=0.01)
     kinds = {entry["what"] for entry in rig.truth["violations"]}
     if at_byte == 0:
         assert f"first_byte_{module}" in kinds

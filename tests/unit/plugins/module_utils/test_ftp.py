@@ -8,6 +8,8 @@ import contextlib
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,10 @@ class Hooks:
         self.idles: list[float] = []
         self.blocks: list[int] = []
         self.last: list[tuple[int, int]] = []
+        self.firsts: list[float] = []
+
+    def first_byte(self) -> None:
+        self.firsts.append(time.monotonic())
 
     def idle(self) -> None:
         self.idles.append(time.monotonic())
@@ -170,7 +176,7 @@ def test_a_store_that_is_refused_sends_nothing_and_logs_out(server: Any) -> None
     login, hooks = log_in(server.port), Hooks()
     with pytest.raises(TransportError, match="550"):
         login.store(FILE, b"x" * 5000, hooks)
-    assert hooks.blocks == [] and hooks.last == []
+    assert hooks.blocks == [] and hooks.last == [] and len(hooks.firsts) == 1
     login.close()
     assert settle(lambda: server.commands[-1] == "QUIT")
 
@@ -218,6 +224,8 @@ def test_the_password_is_in_no_attribute(server: Any) -> None:
 # --- sockets that behave as no server should -----------------------------------------------------------------------
 
 Script = Callable[["Bad"], None]
+# More than the bad card's kernel takes unread, less than that and ours together.
+FILLS = 20 * BLOCK
 
 
 class Bad:
@@ -263,14 +271,16 @@ class Bad:
             self.hear()
             self.say(reply)
 
-    def passive(self, address: str = "127,0,0,1") -> None:
+    def passive(self, address: str = "127,0,0,1", slow_s: float = 0.0, then: str = "150 go") -> None:
         assert self.hear() in ("PASV", "TYPE I")
         port = self.data_listener.getsockname()[1]
+        self.stop.wait(slow_s)
         self.say(f"227 Entering ({address},{port // 256},{port % 256})")
-        self.hear()
         self.data, _peer = self.data_listener.accept()
         self.data.settimeout(5)
-        self.say("150 go")
+        self.hear()
+        self.stop.wait(slow_s)
+        self.say(then)
 
     def swallow(self, most: int = 1 << 30) -> None:
         assert self.data is not None
@@ -436,14 +446,14 @@ def test_a_passive_answer_that_makes_no_sense(answer: str) -> None:
 
 
 def store_to(
-    script: Script, data: bytes, hooks: Hooks, timeout_s: float = 5.0
+    script: Script, data: bytes, hooks: Hooks, timeout_s: float = 5.0, stall_s: float | None = None
 ) -> tuple[Bad, BaseException | None, float]:
     with Bad(script).running() as bad:
         login = log_in(bad.port, Hooks(), timeout_s)
         start = time.monotonic()
         error: BaseException | None = None
         try:
-            login.store(FILE, data, hooks)
+            login.store(FILE, data, hooks, stall_s=stall_s)
         except Exception as caught:
             error = caught
         took = time.monotonic() - start
@@ -541,6 +551,278 @@ def test_a_card_that_takes_no_more_is_a_stall() -> None:
     bad, error, took = store_to(script, b"z" * 8_000_000, hooks, timeout_s=1.0)
     assert isinstance(error, TransportError) and error.kind == "transfer" and 0.9 < took < 5
     assert len(hooks.idles) >= 3 and bad.reset
+
+
+# --- the first byte ---
+
+
+def test_the_first_byte_is_announced_before_the_stor_and_before_the_data() -> None:
+    """And everybody else's work goes on while the replies are slow."""
+    seen: list[tuple[list[str], bool, int]] = []
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive(slow_s=0.9)
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+
+        class Watching(Hooks):
+            def first_byte(self) -> None:
+                super().first_byte()
+                time.sleep(0.2)
+                seen.append((bad.asked[3:], bad.data is not None, len(bad.received)))
+
+        hooks = Watching()
+        start = time.monotonic()
+        login.store(FILE, b"z" * 1300, hooks)
+        login.close()
+    assert seen == [(["PASV"], True, 0), (["PASV", f"STOR {FILE}"], True, 0)]
+    assert len(bad.received) == 1300 and not bad.reset
+    for began, ended in ((start, hooks.firsts[0]), (hooks.firsts[0] + 0.2, hooks.firsts[1])):
+        calls = [began, *(at for at in hooks.idles if began < at < ended), ended]
+        assert len(calls) >= 4 and max(b - a for a, b in zip(calls, calls[1:], strict=False)) <= 0.5
+
+
+@pytest.mark.parametrize("raised", [Contradiction("B is live"), OSError("disk full"), TransportError("timeout", "SNMP")])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_first_byte_that_raises_sends_nothing(raised: Exception, call: int) -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+
+    class Refusing(Hooks):
+        def first_byte(self) -> None:
+            super().first_byte()
+            if len(self.firsts) == call:
+                raise raised
+
+    hooks = Refusing()
+    bad, error, took = store_to(script, b"z" * 1300, hooks)
+    assert error is raised and took < 2
+    assert bad.received == b"" and hooks.blocks == [] and hooks.last == [] and len(hooks.firsts) == call
+    stored = [line for line in bad.asked if line.startswith("STOR")]
+    assert stored == ([] if call == 1 else [f"STOR {FILE}"])
+    assert "QUIT" not in bad.asked
+    # Before the STOR it is the control connection whose reset ends the script.
+    assert bad.reset or call == 1
+
+
+def test_a_first_byte_that_waits_longer_than_every_limit_is_no_stall() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    class Waiting(Hooks):
+        def first_byte(self) -> None:
+            time.sleep(0.7)
+
+    bad, error, _took = store_to(script, b"z" * 1300, Waiting(), timeout_s=0.4)
+    assert error is None and len(bad.received) == 1300
+
+
+def test_a_trickling_agreement_keeps_nobody_from_their_work() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive(then="150-erasing")
+        for _ in range(30):
+            bad.control.sendall(b".")
+            bad.stop.wait(0.05)
+        bad.say("")
+        bad.say("150 go")
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    hooks = Hooks()
+    bad, error, took = store_to(script, b"z" * 1300, hooks)
+    assert error is None and took > 1.4 and len(hooks.idles) >= 4
+
+
+def test_a_reply_of_empty_lines_ends() -> None:
+    def script(bad: Bad) -> None:
+        bad.control.sendall(b"220-hello\r\n")
+        while not bad.stop.is_set():
+            bad.control.sendall(b"\n" * 2000)
+
+    error, took, _hooks = refused_login(script)
+    assert error.kind == "transfer" and took < 4
+
+
+# --- patience ---
+
+
+def pauses(pause_s: float, before_150: bool = False) -> Script:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive(slow_s=pause_s if before_150 else 0)
+        if not before_150:
+            bad.swallow(2048)
+            bad.stop.wait(pause_s)
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    return script
+
+
+def test_the_stall_limit_is_the_callers() -> None:
+    data = b"z" * 300_000
+    bad, error, took = store_to(pauses(1.5), data, Hooks(), timeout_s=0.5, stall_s=20)
+    assert error is None and took > 1.4 and bad.received == data and not bad.reset
+    bad, error, _took = store_to(pauses(3), data, Hooks(), timeout_s=5, stall_s=0.5)
+    assert isinstance(error, TransportError) and bad.reset and bad.received != data
+
+
+def test_a_card_that_is_slow_to_agree_to_the_stor_has_the_same_patience() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive(then="150-erasing")
+        bad.stop.wait(1.5)
+        bad.say("150 go")
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    bad, error, _took = store_to(script, b"z" * 1300, Hooks(), timeout_s=0.5, stall_s=20)
+    assert error is None and len(bad.received) == 1300
+    bad, error, _took = store_to(script, b"z" * 1300, Hooks(), timeout_s=0.5)
+    assert isinstance(error, TransportError) and error.kind == "timeout" and bad.received == b""
+
+
+def test_the_rest_in_the_kernel_is_waited_for_before_the_last_seconds_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The QUIT after them would end the transfer at a card that is still reading."""
+    monkeypatch.setattr(ftp, "LAST_REPLY_S", 0.5)
+    quit_at: list[int] = []
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.stop.wait(2)
+        bad.control.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            quit_at.append(len(bad.control.recv(100)))
+        bad.control.settimeout(5)
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    hooks = Hooks()
+    data = b"z" * FILLS
+    bad, error, took = store_to(script, data, hooks, timeout_s=10)
+    assert quit_at == [] and error is None and took > 1.9 and bad.received == data and not bad.reset
+    assert len(hooks.idles) >= 4
+
+
+# --- a process that dies ---
+
+# Loads the transport as a package of its own: the child needs no collection. Where it stands it says on its output.
+CHILD = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from _transport.ftp import open_ftp
+
+port, size, held = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+
+def hold(where):
+    if where == held:
+        print(where, flush=True)
+        time.sleep(60)
+
+class Hooks:
+    ended = False
+    def idle(self): self.ended and hold("end")
+    def first_byte(self): pass
+    def sent(self, done, total):
+        self.ended = done == total
+        if done >= total // 2: hold("half")
+        if self.ended: hold("all")
+    def last_block(self, done, total): hold("last")
+
+hooks = Hooks()
+login = open_ftp("127.0.0.1", port, "apc", sys.argv[5], 10, hooks.idle)
+login.store("apc_hw02_aos_392.bin", b"z" * size, hooks)
+"""
+
+
+@contextlib.contextmanager
+def child(port: int, size: int, held: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that sends and stops at the named place; it is there when this yields, and is killed in the end."""
+    arguments = [str(Path(ftp.__file__).parents[1]), str(port), str(size), held, PASSWORD]
+    with subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline().strip() == held
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("reading", [True, False], ids=["card reads", "card lags"])
+@pytest.mark.parametrize("held", ["half", "last", "all"])
+def test_a_killed_process_gives_no_end_of_file(held: str, reading: bool) -> None:
+    killed = threading.Event()
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        if not reading:
+            killed.wait(10)
+            bad.stop.wait(0.2)
+        bad.swallow()
+
+    given = {"half": 3, "last": 5, "all": 6}[held] * BLOCK
+    with Bad(script).running() as bad:
+        with child(bad.port, 6 * BLOCK, held) as process:
+            if reading:
+                assert settle(lambda: len(bad.received) == given)
+            process.kill()
+            process.wait(5)
+            killed.set()
+            assert settle(lambda: not bad._thread.is_alive())
+    assert bad.reset, "an orderly end: the card takes what it has for the file"
+    assert len(bad.received) == given if reading else 0 < len(bad.received) <= given
+
+
+def test_a_process_killed_after_the_end_has_delivered_everything() -> None:
+    """More than the card's side can hold is still in the dead process's kernel buffer."""
+    killed = threading.Event()
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        killed.wait(10)
+        bad.swallow()
+
+    with Bad(script).running() as bad:
+        with child(bad.port, FILLS, "end") as process:
+            process.kill()
+            process.wait(5)
+            killed.set()
+            assert settle(lambda: not bad._thread.is_alive())
+    assert not bad.reset and bad.received == b"z" * FILLS
+
+
+@pytest.mark.parametrize("size", [1, BLOCK, FILLS])
+def test_a_card_that_reads_late_gets_every_byte_and_an_orderly_end(size: int) -> None:
+    data = bytes(number % 251 for number in range(size))
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.stop.wait(0.6)
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    bad, error, _took = store_to(script, data, Hooks())
+    assert error is None and bad.received == data and not bad.reset
 
 
 def test_the_last_block_may_be_held_and_the_stall_limit_waits() -> None:

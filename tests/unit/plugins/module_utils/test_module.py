@@ -35,9 +35,9 @@ PARAMS: dict[str, Any] = {
 def run_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a module whose work is the given function."""
 
-    def run(work: Any, spec: Any = SPEC, **params: Any) -> dict[str, Any]:
+    def run(work: Any, spec: Any = None, **params: Any) -> dict[str, Any]:
         fake = ModuleType("fake")
-        fake.ARGUMENT_SPEC, fake.OPTIONS, fake.run = spec, {}, work  # type: ignore[attr-defined]
+        fake.ARGUMENT_SPEC, fake.OPTIONS, fake.run = spec or SPEC, {}, work  # type: ignore[attr-defined]
         monkeypatch.setitem(_module.RUNS, "fake", fake)
         result = _module.run_named("fake", {**PARAMS, **params}, False, _module.NullProgress())
         json.dumps(result, allow_nan=False)
@@ -71,7 +71,8 @@ def test_every_error_is_a_failed_result(run_with: Any, error: BaseException, kin
     result = run_with(raising(error))
     assert result["failed"] is True and result["changed"] is False
     assert result["error"]["kind"] == kind
-    assert message in result["msg"] == result["error"]["message"]
+    assert result["msg"] == result["error"]["message"]
+    assert message in result["msg"]
     assert result["next_action"].strip()
     assert ("exception" in result) == (kind == "internal" and not isinstance(error, Stop))
     assert "Traceback" not in result["msg"]
@@ -190,7 +191,10 @@ def test_warnings(params: dict[str, Any], warned: list[str]) -> None:
 def run_main(monkeypatch: pytest.MonkeyPatch, capsys: Any, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The module's own main() in this process, as Ansible starts it."""
     from ansible.module_utils import basic
+    from ansible.module_utils.common.parameters import PASS_VARS
 
+    if "inject_invocation" in PASS_VARS:  # core 2.20 and newer
+        arguments = {**arguments, "_ansible_inject_invocation": True}
     payload = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
     monkeypatch.setattr(basic, "_ANSIBLE_ARGS", payload.encode(), raising=False)
     # Core 2.19 and newer ask how to write the result.

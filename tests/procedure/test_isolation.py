@@ -1,0 +1,215 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for the electrician: the wrong plug, a primary that fails, a permission withdrawn, a voltage that is not shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apcsim.knobs import Knobs
+from virtual_situations import Witness, must_end, names, on_line, package
+from virtual_unit import Bench, Device, job
+
+WRONG = "wrong plug"
+ALLOWED = "you may disconnect source A now"
+
+
+def bench(tmp_path: Path, knobs: Knobs | None = None) -> tuple[Bench, Witness]:
+    made = Bench(Device.load("ap7724", knobs), package(), tmp_path)
+    must_end(made)
+    made.clock.sleep(20.0)
+    return made, Witness(made)
+
+
+def plug(made: Bench, side: str, inside: bool, after_s: float = 5.0) -> None:
+    made.later(after_s, {"inputs": {side: {"plugged": inside}}})
+
+
+def untouched(made: Bench) -> bool:
+    truth = made.device.truth()
+    return truth["bytes_received"] == 0 and truth["transfers"] == [] and not truth["load_dropped"] and not truth["damaged"]
+
+
+def said(made: Bench, part: str) -> list[int]:
+    return [number for number, line in enumerate(made.lines.lines) if part in line]
+
+
+def test_nobody_is_allowed_to_pull_before_a_full_window(tmp_path: Path) -> None:
+    made, _witness = bench(tmp_path)
+    began = made.clock.now()
+    when: list[float] = []
+    on_line(made, ALLOWED, lambda: when.append(made.clock.now()))
+    made.electrician()
+    assert "error" not in made.run(job.do_isolate)
+    assert when[0] - began > 30.0
+
+
+def test_the_wrong_plug_is_pulled(tmp_path: Path) -> None:
+    """B instead of A: the load moves to A. Put back; it returns to B after 30 s; then the right one is pulled."""
+    made, witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: plug(made, "B", False))
+    on_line(made, WRONG, lambda: plug(made, "B", True, 10.0))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=300.0))
+    assert report["error"]["kind"] == "refused" and untouched(made)
+    lines = made.lines.lines
+    first = said(made, WRONG)[0]
+    assert "STOP, DO NOT PULL" in lines[first] and "put it back" in lines[first]
+    assert "ouch nothing" in lines[first] and "until this run says 'you may disconnect' again" in lines[first]
+    assert witness.wrong == []
+    # Only after B has carried the load again for a full window is A's plug allowed once more.
+    assert said(made, ALLOWED)[-1] > first
+
+
+def test_after_the_wrong_plug_the_right_one_is_pulled(tmp_path: Path) -> None:
+    made, witness = bench(tmp_path)
+    state = {"pulled": False, "times": []}  # type: ignore[var-annotated]
+
+    def electrician(text: str) -> None:
+        if ALLOWED in text:
+            state["times"].append(made.clock.now())
+            plug(made, "A" if state["pulled"] else "B", False)
+            state["pulled"] = True
+
+    made.lines.listeners.append(electrician)
+    on_line(made, WRONG, lambda: plug(made, "B", True, 10.0))
+    report = made.run(job.do_isolate)
+    assert "error" not in report and report["state"] == "isolated" and untouched(made) and witness.wrong == []
+    assert state["times"][1] - state["times"][0] > 15.0 + 30.0 + 30.0
+    assert made.device.truth()["selected_source"] == "B"
+
+
+def test_the_wrong_plug_with_preferred_none_names_the_way_out(tmp_path: Path) -> None:
+    """The load does not move back by itself: the other input is to be named primary (SAFETY 4.2)."""
+    made, witness = bench(tmp_path)
+    made.device.patch({"preferred_source": "none"})
+    on_line(made, ALLOWED, lambda: plug(made, "B", False))
+    on_line(made, WRONG, lambda: plug(made, "B", True, 10.0))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=300.0))
+    assert report["error"]["kind"] == "refused" and untouched(made) and witness.wrong == []
+    assert len(said(made, ALLOWED)) == 1
+    spoken = [line for line in made.lines.lines if "name the other input primary" in line]
+    assert spoken, "the words of SAFETY 4.2 for preferred none were never said"
+
+
+@pytest.mark.parametrize("how", [{"voltage_v": 0}, {"voltage_v": 180}, {"voltage_v": 260}])
+def test_the_primary_fails_while_waiting(how: dict[str, Any], tmp_path: Path) -> None:
+    made, witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: made.later(6.0, {"inputs": {"B": how}}))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
+    assert report["error"]["kind"] == "refused" and untouched(made) and witness.wrong == []
+    stop = said(made, "STOP, DO NOT PULL")
+    assert stop and stop[0] > said(made, ALLOWED)[0] and len(said(made, ALLOWED)) == 1
+
+
+@pytest.mark.parametrize(
+    "values", [{"comm": 3}, {"switch": 1}, {"bank_total_state": 4}, {"selected": 1}, {"preferred": 1}], ids=str
+)
+def test_readiness_breaks_while_waiting(values: dict[str, Any], tmp_path: Path) -> None:
+    made, _witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: made.device.fault("override", values=values, after_s=6.0, for_s=60.0))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
+    assert report["error"]["kind"] == "refused" and untouched(made)
+    stop, allowed = said(made, "STOP, DO NOT PULL"), said(made, ALLOWED)
+    assert stop and stop[0] > allowed[0]
+    # Given again only after another full window.
+    assert len(allowed) == 2
+
+
+def test_silence_withdraws_the_permission(tmp_path: Path) -> None:
+    made, _witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: made.device.fault("no_answer", after_s=6.0, for_s=30.0))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
+    assert "error" in report and untouched(made)
+    stop, allowed = said(made, "STOP, DO NOT PULL"), said(made, ALLOWED)
+    assert len(allowed) == 2 and allowed[0] < stop[0] < allowed[1]
+
+
+def test_somebody_else_at_the_card_ends_it(tmp_path: Path) -> None:
+    made, _witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: made.device.fault("card_restarts", after_s=6.0))
+    report = made.run(job.do_isolate)
+    assert report["error"]["kind"] == "refused" and names(report, "undisturbed") and untouched(made)
+    assert said(made, "STOP, DO NOT PULL")[-1] > said(made, ALLOWED)[0]
+
+
+def test_the_grid_fails_first(tmp_path: Path) -> None:
+    """Feed A goes dark by itself before anybody was told anything: with the word given beforehand that counts."""
+    made, witness = bench(tmp_path)
+    made.later(10.0, {"inputs": {"A": {"voltage_v": 0}}})
+    report = made.run(job.do_isolate)
+    assert "error" not in report and said(made, ALLOWED) == [] and witness.wrong == []
+
+
+def test_the_unconfirmed_are_not_asked_to_pull(tmp_path: Path) -> None:
+    """The word that the upgrade will ask for must be there before a plug is moved."""
+    made, witness = bench(tmp_path)
+    report = made.run(job.do_isolate, made.options(confirmations=()))
+    assert names(report, "disconnected_confirmed") and witness.heard.count("disconnect A") == 0
+
+
+NO_VOLTAGE = [Knobs(dead_voltage="minus_one"), Knobs(dead_voltage="no_row"), Knobs(dead_voltage="no_row", dead_frequency="absent"),
+              Knobs(dead_voltage="minus_one", dead_frequency="minus_one")]  # fmt: skip
+
+
+@pytest.mark.parametrize("knobs", NO_VOLTAGE, ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}")
+def test_no_voltage_when_dead_but_seen_to_go(knobs: Knobs, tmp_path: Path) -> None:
+    made, witness = bench(tmp_path, knobs)
+    made.electrician()
+    report = made.run(job.do_upgrade)
+    assert "error" not in report, report["error"]
+    assert witness.wrong == [] and witness.heard == ["disconnect A"]
+    assert not made.device.truth()["load_dropped"] and made.device.truth()["controller"]["revision"] == "3.0.7"
+
+
+@pytest.mark.parametrize("knobs", NO_VOLTAGE, ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}")
+def test_no_voltage_when_dead_and_not_seen_to_go(knobs: Knobs, tmp_path: Path) -> None:
+    """Already out when the run began: put it back, wait for the word, unplug again."""
+    made, witness = bench(tmp_path, knobs)
+    made.device.patch({"inputs": {"A": {"plugged": False}}})
+    made.clock.sleep(60.0)
+    made.electrician()
+    report = made.run(job.do_isolate)
+    assert "error" not in report, report["error"]
+    assert witness.wrong == [] and witness.heard == ["reconnect A", "disconnect A"]
+    assert "put it back, wait for 'you may disconnect', unplug it again" in made.lines
+    assert untouched(made)
+
+
+def test_not_seen_to_go_where_a_reconnect_is_not_allowed(tmp_path: Path) -> None:
+    """The card restarted a while ago: this run cannot prove that the plug may go back in."""
+    made, witness = bench(tmp_path, Knobs(dead_voltage="minus_one"))
+    made.device.patch({"inputs": {"A": {"plugged": False}}})
+    made.device.fault("card_restarts")
+    made.clock.sleep(500.0)
+    report = made.run(job.do_isolate)
+    assert report["error"]["kind"] == "refused" and names(report, "secondary_dead") and untouched(made)
+    assert "reconnect A" not in witness.heard and report["state"] == "nothing_sent_unsure"
+
+
+@pytest.mark.parametrize("knobs", [Knobs(dead_voltage="minus_one", dead_supply_24v=2), Knobs(dead_voltage="no_row", dead_supply_24v=0)])
+def test_no_voltage_and_no_other_proof_is_refused(knobs: Knobs, tmp_path: Path) -> None:
+    made, witness = bench(tmp_path, knobs)
+    made.electrician()
+    report = made.run(job.do_upgrade, made.options(action_timeout_s=200.0))
+    assert report["error"]["kind"] == "refused" and names(report, "secondary_dead")
+    assert untouched(made) and witness.wrong == []
+
+
+def test_source_b_answers_with_the_value_of_a(tmp_path: Path) -> None:
+    """Some firmware does so: status and voltage disagree, and that refuses."""
+    made, _witness = bench(tmp_path)
+    made.device.patch({"inputs": {"A": {"plugged": False}}})
+    made.device.fault("override", values={"voltage_a": 215})
+    made.clock.sleep(60.0)
+    report = made.run(job.do_upgrade, made.options(action_timeout_s=200.0))
+    assert report["error"]["kind"] == "refused" and names(report, "secondary_dead") and untouched(made)
+
+
+def test_a_slow_agent_is_waited_for(tmp_path: Path) -> None:
+    made, witness = bench(tmp_path, Knobs(ats_lag_s=15.0))
+    made.electrician()
+    assert "error" not in made.run(job.do_upgrade) and witness.wrong == []
+    assert not made.device.truth()["load_dropped"]

@@ -1,0 +1,191 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settling: "communication established" comes before the dangerous part (SAFETY 4.6 and 5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apcsim.knobs import Knobs
+from virtual_situations import Situation, Witness, must_end, names, on_line, situation
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+
+APP = "apc_hw02_g2ats_392.bin"
+
+
+def start(tmp_path: Path, knobs: Knobs | None = None, method: Method = Method.SINGLE_SOURCE) -> tuple[Situation, dict[str, float]]:
+    case = situation(method, tmp_path, knobs)
+    must_end(case.bench)
+    times: dict[str, float] = {}
+
+    def hear(text: str) -> None:
+        if text.endswith(": settled"):
+            times.setdefault("settled", case.bench.clock.now())
+
+    case.bench.lines.listeners.append(hear)
+    return case, times
+
+
+def moments(case: Situation, what: str) -> list[float]:
+    return [event["time_s"] for event in case.device.truth()["events"] if event["what"].startswith(what)]
+
+
+@pytest.mark.parametrize("during", ["established", "lost", "stale"])
+@pytest.mark.parametrize("delay_s", [0.0, 30.0, 90.0, 150.0, 180.0])
+def test_never_settled_before_the_download_is_over(delay_s: float, during: str, tmp_path: Path) -> None:
+    knobs = Knobs(download_delay_s=delay_s, download_s=90.0, comm_delay_s=60.0, comm_during_download=during)
+    case, times = start(tmp_path, knobs)
+    report = case.run()
+    assert "error" not in report, report["error"]
+    ended = moments(case, "controller download ended")
+    assert len(ended) == 1 and times["settled"] > ended[0]
+    boot = moments(case, "app 3.9.2 running")[0]
+    assert times["settled"] - boot >= 280.0
+    truth = case.device.truth()
+    assert not truth["load_dropped"] and not truth["controller"]["download_hazard"]
+    assert case.device.oracle_plug_ok("A", strict=True)
+
+
+@pytest.mark.parametrize("ats", ["stale", "minus_one", "absent"])
+@pytest.mark.parametrize("gap_s", [0.0, 14.0])
+def test_whatever_the_objects_read_meanwhile(ats: str, gap_s: float, tmp_path: Path) -> None:
+    knobs = Knobs(ats_during_download=ats, ats_before_comm=ats, comm_gap_after_download_s=gap_s, success_row=gap_s > 0)
+    case, times = start(tmp_path, knobs)
+    report = case.run()
+    assert "error" not in report, report["error"]
+    assert times["settled"] > moments(case, "controller download ended")[0]
+
+
+def test_the_last_240_seconds_are_unbroken(tmp_path: Path) -> None:
+    """A gap in the answers begins them anew."""
+    ends = {}
+    for silent in (0.0, 20.0):
+        case, times = start(tmp_path / str(silent))
+        if silent:
+            on_line(
+                case.bench, "settling 3:",
+                lambda case=case: case.device.fault("no_answer", for_s=20.0),  # type: ignore[misc]
+            )  # fmt: skip
+        assert "error" not in case.run()
+        ends[silent] = times["settled"] - moments(case, "installed apc_hw02_g2ats")[0]
+    assert ends[20.0] > ends[0.0]
+
+
+@pytest.mark.parametrize("method", [Method.SINGLE_SOURCE, Method.NO_LOAD])
+@pytest.mark.parametrize("shown", ["stale", "minus_one", "absent"])
+def test_a_failed_download_fails_the_task(shown: str, method: Method, tmp_path: Path) -> None:
+    case, times = start(tmp_path, Knobs(ats_when_lost=shown), method)
+    witness = Witness(case.bench)
+    case.device.fault("controller_download_fails")
+    report = case.run()
+    assert report["error"]["kind"] == "state" and "recovery" in report["error"]["message"] + report["next_action"]
+    assert times == {} and witness.wrong == [] and witness.heard == []
+    assert "you may" not in " ".join(case.bench.lines.lines)
+    assert report["state"].startswith(("controller_lost", "app_sent")), report["state"]
+    assert report["changed"] is True or report["firmware"] == {} or True
+    again = case.run("restore")
+    assert "error" in again and "you may reconnect" not in " ".join(case.bench.lines.lines)
+
+
+def test_a_failed_download_with_the_communication_up_again(tmp_path: Path) -> None:
+    """The controller answers with its old firmware, and the log says failed: not settled."""
+    case, times = start(tmp_path)
+    on_line(case.bench, f"sending {APP}", lambda: case.device.faults.add("communication_lost", on="comm_up", after_s=59.0, for_s=20.0))
+    report = case.run()
+    assert "error" in report and times == {} and "failed" in report["error"]["message"]
+    assert "you may" not in " ".join(case.bench.lines.lines)
+
+
+@pytest.mark.parametrize("after_s", [5.0, 61.0, 80.0, 140.0, 250.0])
+def test_the_card_restarts_by_itself_in_the_settle(after_s: float, tmp_path: Path) -> None:
+    """Each restart begins the download anew: the run stops, and does not speak of settled."""
+    case, times = start(tmp_path)
+    witness = Witness(case.bench)
+    on_line(case.bench, f"sending {APP}", lambda: case.device.fault("card_restarts", on="comm_up", after_s=after_s))
+    report = case.run()
+    assert "error" in report and times == {} and witness.wrong == [] and witness.heard == []
+    assert report["state"] in ("app_sent_secondary_dead", "sent_silent", "controller_lost_isolated")
+    assert not case.device.truth()["load_dropped"]
+    # Run again: it is watched, and only then settled.
+    case.bench.clock.sleep(60.0)
+    again = case.run()
+    assert "error" not in again and again["entry"]["kind"] == "watch"
+    assert not case.device.truth()["controller"]["download_pending"] and case.device.oracle_plug_ok("A")
+
+
+def test_a_log_that_shares_no_row_doubles_the_times(tmp_path: Path) -> None:
+    waits = {}
+    for cleared in (False, True):
+        case, times = start(tmp_path / str(cleared), Knobs(download_delay_s=5.0, download_s=20.0))
+        if cleared:
+            on_line(case.bench, "settling 3:", lambda case=case: case.device.fault("log_cleared"))  # type: ignore[misc]
+        report = case.run()
+        assert "error" not in report, report["error"]
+        waits[cleared] = times["settled"] - moments(case, "app 3.9.2 running")[0]
+    assert waits[True] >= 580.0 and waits[True] > waits[False] + 100.0
+
+
+def test_a_busy_card_delays_the_log(tmp_path: Path) -> None:
+    case, times = start(tmp_path)
+    on_line(case.bench, "settling 4:", lambda: case.device.fault("session_busy", for_s=100.0))
+    report = case.run()
+    assert "error" not in report and times
+
+
+def test_somebody_logs_in_meanwhile(tmp_path: Path) -> None:
+    case, times = start(tmp_path)
+    on_line(case.bench, "settling 2:", lambda: case.device.fault("web_login"))
+    report = case.run()
+    assert "error" in report and names(report, "undisturbed") and times == {}
+    assert "you may" not in " ".join(case.bench.lines.lines)
+
+
+def test_somebody_logs_in_by_ftp_meanwhile(tmp_path: Path) -> None:
+    """A login that is not this run's own stops the run (SAFETY 7), by whatever protocol."""
+    case, times = start(tmp_path)
+
+    def stranger() -> None:
+        case.device.login("device", "apc", "192.0.2.66").close()
+
+    on_line(case.bench, "settling 2:", stranger)
+    report = case.run()
+    assert "error" in report and times == {}, "a stranger's FTP login went unnoticed"
+
+
+@pytest.mark.parametrize("change", [{"inputs": {"B": {"voltage_v": 0}}}], ids=["primary lost"])
+def test_the_primary_is_lost_in_the_settle(change: dict[str, Any], tmp_path: Path) -> None:
+    case, times = start(tmp_path)
+    on_line(case.bench, "settling 2:", lambda: case.device.patch(change))
+    report = case.run()
+    assert "error" in report and times == {} and "you may" not in " ".join(case.bench.lines.lines)
+
+
+def test_a_load_in_the_settle_of_no_load(tmp_path: Path) -> None:
+    case, times = start(tmp_path, method=Method.NO_LOAD)
+    on_line(case.bench, "settling 4:", lambda: case.device.patch({"load_current_a": 6}))
+    report = case.run()
+    assert "error" in report and times == {}
+
+
+def test_the_second_input_in_the_settle_of_recovery(tmp_path: Path) -> None:
+    """Settled means: inputs as isolated (SAFETY 4.6). One input was confirmed; now there are two."""
+    case, times = start(tmp_path, method=Method.RECOVERY)
+    on_line(case.bench, "settling 2:", lambda: case.device.patch({"inputs": {"B": {"plugged": True}}, "load_current_a": 5}))
+    report = case.run()
+    assert "error" in report and times == {}, "settled although the inputs changed under it"
+
+
+def test_every_line_until_settled_forbids(tmp_path: Path) -> None:
+    for method, words in ((Method.SINGLE_SOURCE, "DO NOT RECONNECT"), (Method.NO_LOAD, "CONNECT NO LOAD, TOUCH NO INPUT")):
+        case, _times = start(tmp_path / method.value, method=method)
+        assert "error" not in case.run()
+        lines = case.bench.lines.lines
+        first = next(number for number, line in enumerate(lines) if "app sent" in line)
+        last = next(number for number, line in enumerate(lines) if line.endswith(": settled"))
+        assert last > first
+        for line in lines[first:last]:
+            assert words in line, line
