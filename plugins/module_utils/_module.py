@@ -153,12 +153,16 @@ def sanitized(result: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, An
     return bounded
 
 
+def hide_in_text(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
 def _hide(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        for secret in secrets:
-            if secret in value:
-                value = value.replace(secret, HIDDEN)
-        return value
+        return hide_in_text(value, secrets)
     if isinstance(value, dict):
         return {_hide(key, secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, list):

@@ -251,6 +251,7 @@ state:
     - locked
     - watch
     - ready
+    - backed_up
     - isolated
     - aos_new_old_app
     - aos_new_no_app

@@ -47,24 +47,33 @@ class LiveProgress:
         on_terminal: bool | None = None,
         write: Callable[[str], None] | None = None,
         now: Callable[[], float] = time.monotonic,
+        hide: Callable[[str], str] = str,
+        label: str = "",
     ) -> None:
+        # What the lines begin with: the name a person knows the unit by.
+        self.label = label
         self._silent = silent
         self._pace_s = TERMINAL_PACE_S if (ON_TERMINAL if on_terminal is None else on_terminal) else LOG_PACE_S
         self._write = write or _display
         self._now = now
+        self._hide = hide
         self._parent = os.getppid()
         self._last: tuple[str, str] | None = None
         self._shown: dict[str, float] = {}
+
+    def orphaned(self) -> bool:
+        """Is the ansible-playbook gone that started this worker? Then nobody reads what is said."""
+        return os.getppid() != self._parent
 
     def say(self, text: str, key: str | None = None) -> None:
         """With a ``key``, a text that differs only in numbers is shown at the pace; anything else at once."""
         if self._silent:
             return
-        if os.getppid() != self._parent:
+        if self.orphaned():
             # ansible-playbook is gone. Nobody empties the pipe to it, and a full one would block for ever.
             self._silent = True
             return
-        line = clean(text, MAX_LINE, keep="")
+        line = clean(self._hide(text), MAX_LINE, keep="")
         this = (key or "", _NUMBERS.sub("#", line) if key else line)
         now = self._now()
         if this == self._last and (not key or now - self._shown.get(key, 0.0) < self._pace_s):

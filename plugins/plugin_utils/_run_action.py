@@ -20,9 +20,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dcops.apc.plugins.module_utils._module import (
     RUNS,
     credential_warnings,
+    hide_in_text,
     invocation,
     refused_options,
     run_named,
+    secrets_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
@@ -61,7 +63,13 @@ class RunAction(ActionBase):  # type: ignore[misc]
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
             return {**refused_options(spec, params, message), **shown}
         self._find_files(params)
-        progress = LiveProgress(silent=bool(self._task.no_log))
+        secrets = secrets_of(spec, params)
+        # A device may answer with what it was sent, and an error may repeat it.
+        progress = LiveProgress(
+            silent=bool(self._task.no_log),
+            hide=lambda text: hide_in_text(text, secrets),
+            label=str(plain(variables.get("inventory_hostname")) or ""),
+        )
         result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
         warnings = credential_warnings(spec, params)
         if warnings:

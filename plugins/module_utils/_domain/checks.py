@@ -121,9 +121,10 @@ def switch_healthy(sample: Sample, rules: Rules) -> Found:
             return Found(False, f"{kind} {row.index} state {row.state.shown()}", missing=True)
         if row.state.known:
             states.append(row.state.value)
-    dead = rules.primary.other if rules.primary and _reads_dead(sample, rules) else None
+    dead = {f"24v_{source.name.lower()}" for source in Source if ats.input(source).status.is_(Health.FAIL)}
     for name, supply in ats.supplies:
-        if dead is not None and name == f"24v_{dead.name.lower()}":
+        if name in dead:
+            # A dead source's own supply has nothing to live on.
             continue
         if supply.is_(Health.FAIL):
             return Found(False, f"supply {name} reads failure")
@@ -166,10 +167,6 @@ def primary_selected(sample: Sample, rules: Rules) -> Found:
     if preferred.fitted and preferred.value not in wanted:
         return Found(False, text, missing=not preferred.known)
     return Found(True, text)
-
-
-def _reads_dead(sample: Sample, rules: Rules) -> bool:
-    return rules.primary is not None and sample.ats.input(rules.primary.other).status.is_(Health.FAIL)
 
 
 def secondary_dead(sample: Sample, rules: Rules) -> Found:

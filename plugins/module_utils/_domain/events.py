@@ -5,7 +5,10 @@
 """Rows of the card's event log, as far as the upgrade needs them: downloads into the controller, starts, logins.
 
 The exact layout of event.txt is not published, so it is read tolerantly; texts and codes: facts/NMC "Event log"
-and facts/BULLETINS "The two controllers". Private to the collection.
+and facts/BULLETINS "The two controllers". But the file also holds what people chose (the unit's name, contact and
+location, the names of users), and none of that may pass for an event: a row begins with its date and time, and a text
+counts only where the event's own text begins. Where something cannot be told, the reading that costs time is taken.
+Private to the collection.
 """
 
 from __future__ import annotations
@@ -13,37 +16,89 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
+# A card keeps some hundred rows. A file beyond these bounds is read in part, and therefore not ``recognised``.
+MAX_BYTES = 1 << 20
+MAX_LINES = 20000
 MAX_ROWS = 5000
 MAX_LINE = 512
+MAX_HEAD = 64
+_TAIL = 64  # of a longer line the end is kept too: that is where the code stands
 
-_DATE = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})\b|\b(\d{4})-(\d{2})-(\d{2})\b")
-_TIME = re.compile(r"\b(\d{1,2}):(\d{2}):(\d{2})\b")
-_CODE = re.compile(r"\b0x([0-9A-Fa-f]{4})\b")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_BEGUN, _FAILED, _SUCCEEDED = (f"controller_download_{end}" for end in ("begun", "failed", "succeeded"))
+_START = "card_restarted"
+_LOGINS = ("login", "ftp_login")
+_CODES = {
+    "0001": _START,
+    "0002": _START,
+    "0014": "login",
+    "0015": "login",
+    "0016": "ftp_login",
+    "000C": "file_transfer",
+    "000F": "file_transfer_failed",
+}
+_ONLY_WITHOUT_CODE = (_START, "file_transfer", "file_transfer_failed")
 
-# kind, code or None, pattern of the text or None. First row that fits; a text wins over a bare code.
-_KINDS: tuple[tuple[str, str | None, str | None], ...] = (
-    ("controller_download_begun", None, r"ats controller firmware download (has )?(begun|began|started)"),
-    ("controller_download_failed", None, r"ats controller firmware download (has )?(failed|aborted)"),
-    ("controller_download_succeeded", None, r"ats controller firmware download (has )?(succe|complete|finished|done|passed)"),
-    ("display_hardware_failure", None, r"(7-segment display|phase leds/push-button) hardware failure"),
-    ("card_restarted", "0001", r"cold ?start"),
-    ("card_restarted", "0002", r"warm ?start"),
-    ("login", "0014", r"(console|telnet|ssh|serial) user .*logged in"),
-    ("login", "0015", r"web user .*logged in"),
-    ("ftp_login", "0016", r"ftp user .*logged in"),
-    ("file_transfer", "000C", None),
-    ("file_transfer_failed", "000F", None),
+# Date formats that a card of this family can be set to; the time may lack its seconds.
+_WHEN = re.compile(
+    r"\s*(?:(?P<y1>\d{4})[-/.](?P<m1>\d{1,2})[-/.](?P<d1>\d{1,2})"
+    r"|(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<y2>\d{4}|\d{2})"
+    r"|(?P<n3>[a-z]{3})[- ](?P<d3>\d{1,2})[- ](?P<y3>\d{4}|\d{2})"
+    r"|(?P<d4>\d{1,2})[- ](?P<n4>[a-z]{3})[- ](?P<y4>\d{4}|\d{2}))"
+    r"(?:[\s,;]+|T)(?P<h>\d{1,2}):(?P<min>\d{2})(?::(?P<s>\d{2}))?(?:\s?(?P<half>[ap]m))?(?=[\s,;]|$)[\s,;]*",
+    re.IGNORECASE | re.ASCII,
 )
-_COMPILED = tuple((kind, code, re.compile(text, re.IGNORECASE) if text else None) for kind, code, text in _KINDS)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_CODE_CELL = re.compile(r"0x([0-9a-f]{4})", re.IGNORECASE)
+_CODE_END = re.compile(r"(?:^|\s)0x([0-9a-f]{4})$", re.IGNORECASE)
+# Control and direction characters, C1 and the Unicode line ends: no line of ours is split or reordered by a name.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
-_BEGUN, _ENDS = "controller_download_begun", ("controller_download_failed", "controller_download_succeeded")
+_RETRIEVED = re.compile(r"(?:(?:date|time|and|of|/)\s*)*retriev(?:ed|al)\b(?P<rest>.*)", re.IGNORECASE)
+_TITLE_SHAPE = re.compile(r"[a-z/ \t.,()-]+", re.IGNORECASE)
+_TITLE_WORDS = frozenset(
+    ("date", "time", "and", "event", "events", "code", "codes", "id", "description", "text", "message", "severity")
+    + ("type", "category", "user", "source")
+)
+_HEAD_NAMES = re.compile(r"network management card|event ?log|file format version", re.IGNORECASE)
+
+_SYS = r"(?:system ?: ?)?"
+_ATS, _DOWNLOAD = r"automatic transfer switch ?: ?", "ats controller firmware download "
+_STARTED, _BROKEN = r"(?:has )?(?:begun|began|started)\b", r"(?:has |was )?(?:failed|aborted|unsuccessful)\b"
+_GOOD = (
+    r"(?:has |was )?(?:succeeded|successful(?:ly (?:completed?|finished))?"
+    r"|(?:completed?|finished|done|passed)(?: successfully)?)"
+)
+# The prefix in front of begun and failed may be another one than the published (of a kind without quotes, thus without
+# a name): to overlook one of these two is worse than to see one too many. A success is believed only word for word.
+_ANY = r"(?!system\b)[a-z0-9 ()/-]{1,40}: ?"
+_TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (_BEGUN, rf"(?:{_ANY}{_DOWNLOAD}{_STARTED}|{_DOWNLOAD}{_STARTED}[.!]?$)"),
+        (_FAILED, rf"(?:{_ANY}{_DOWNLOAD}{_BROKEN}|{_DOWNLOAD}{_BROKEN}[.!]?$)"),
+        (_SUCCEEDED, rf"(?:{_ATS})?{_DOWNLOAD}{_GOOD}[.!]?$"),
+        ("display_hardware_failure", rf"(?:{_ATS})?(?:7-segment display|phase leds/push-button) hardware failure"),
+        ("login", rf"{_SYS}(?:(?:control )?console|telnet|ssh|serial|web|https?) user\b.*\blogged (?:in|on)\b"),
+        ("ftp_login", rf"{_SYS}(?:ftp|scp) user\b.*\blogged (?:in|on)\b"),
+        (_START, rf"{_SYS}(?:cold|warm) ?start"),
+        ("file_transfer", rf"{_SYS}file transfer started"),
+        ("file_transfer_failed", rf"{_SYS}file transfer failed"),
+    )
+)
+_STRICT_START = re.compile(rf"{_ATS}{_DOWNLOAD}(?:{_STARTED}|{_BROKEN})", re.IGNORECASE)
+_BEGUN_ANYWHERE = re.compile(rf"firmware download {_STARTED}", re.IGNORECASE)
+# What a row without a date may be: nothing that ends or clears anything.
+_BELIEVED_UNDATED = frozenset({_BEGUN, _FAILED, "display_hardware_failure", "file_transfer", *_LOGINS})
 
 
 @dataclass(frozen=True)
 class EventRow:
-    """One row. ``line`` is the row as it was read (control characters gone): it is what two logs are compared by."""
+    """One row. ``line`` is the row as it was read (control characters gone): it is what two logs are compared by.
+
+    ``stamp`` None: a damaged row. It still warns (begun, failed, logins), but it ends, clears and proves nothing.
+    """
 
     line: str
     kind: str
@@ -54,11 +109,16 @@ class EventRow:
 
 @dataclass(frozen=True)
 class EventLog:
-    """``head`` are the lines before the first event row (name, address, retrieval time …)."""
+    """``head`` are the lines before the first event row (name, address, retrieval time …).
+
+    ``recognised`` False: nothing in the file looks like an event log, or it is longer than any; it says nothing then,
+    least of all that no download is going on. ``newest_first`` None: the stamps do not say.
+    """
 
     head: tuple[str, ...] = ()
     rows: tuple[EventRow, ...] = ()
     newest_first: bool | None = None
+    recognised: bool = False
 
     def chronological(self) -> tuple[EventRow, ...]:
         return self.rows[::-1] if self.newest_first in (True, None) else self.rows
@@ -73,74 +133,211 @@ def decode_text(data: bytes) -> str:
 
 
 def parse_event_log(data: bytes) -> EventLog:
+    lines = _lines(decode_text(data[:MAX_BYTES]))
+    whole = len(data) <= MAX_BYTES and len(lines) <= MAX_LINES
     head: list[str] = []
     rows: list[EventRow] = []
-    for raw in decode_text(data).splitlines():
-        line = _CONTROL.sub("", raw)[:MAX_LINE].strip()
-        if not line:
+    # Everything above the titles of the event columns is head, whatever a person wrote into it.
+    start = _after_titles(lines)
+    head.extend(lines[:start])
+    begun = start > 0
+    values_next = False
+    for line in lines[start:MAX_LINES]:
+        if values_next or not line.strip():
+            if values_next:
+                head.append(line)
+            values_next = False
             continue
+        values_next = not begun and _titles_of_head(line)
         row = _parse_row(line)
-        if row is not None:
-            rows.append(row)
-        elif not rows:
+        if _RETRIEVED.match(line.strip()) or (row is not None and _is_retrieval(row)):
+            if not begun:
+                head.append(line)
+            continue
+        if row is None and (begun or _STRICT_START.match(_letters(line))):
+            # Nothing is dropped: a damaged row may still tell of a download.
+            row = _damaged(line)
+        elif row is not None:
+            begun = True
+        if row is None:
             head.append(line)
-        else:
-            # Behind the first event nothing is dropped: a damaged row may still tell of a failed download.
-            rows.append(EventRow(line=line, kind=classify(line, None)[0], text=line))
-        if len(rows) >= MAX_ROWS:
+        elif len(rows) == MAX_ROWS:
+            whole = False
             break
-    return EventLog(tuple(head[:64]), tuple(rows), _order(rows))
+        else:
+            rows.append(row)
+    seen = start > 0 or any(row.stamp for row in rows) or any(_names_log(line) for line in head[:MAX_HEAD])
+    return EventLog(tuple(head[:MAX_HEAD]), tuple(rows), _order(rows), whole and seen)
+
+
+def _lines(text: str) -> list[str]:
+    """At most MAX_LINES + 1 lines. Only line feeds part them (without any: carriage returns); tabs keep the columns."""
+    found: list[str] = []
+    for raw in text.split("\n" if "\n" in text else "\r"):
+        line = _CONTROL.sub("", raw).strip(" ")
+        if len(line) > MAX_LINE:
+            line = line[: MAX_LINE - _TAIL] + line[-_TAIL:]
+        if line:
+            found.append(line)
+            if len(found) > MAX_LINES:
+                break
+    return found
+
+
+def _after_titles(lines: list[str]) -> int:
+    """The index behind the titles of the event columns, 0 where there are none."""
+    for index, line in enumerate(lines[:MAX_HEAD]):
+        if _is_titles(line):
+            # Name, contact and location may look like rows; more of them are rows, and these are no titles of theirs.
+            return index + 1 if sum(_WHEN.match(above) is not None for above in lines[:index]) <= 4 else 0
+    return 0
+
+
+def _is_titles(line: str) -> bool:
+    if len(line) > 120 or not _TITLE_SHAPE.fullmatch(line):
+        return False
+    words = set(re.findall(r"[a-z]+", line.lower()))
+    return {"date", "time"} <= words <= _TITLE_WORDS and not words.isdisjoint({"event", "events"})
+
+
+def _titles_of_head(line: str) -> bool:
+    """``Name<tab>Contact<tab>…``: the line after it holds what a person chose."""
+    cells = {cell.strip().lower() for cell in line.split("\t")}
+    return "name" in cells and not cells.isdisjoint({"contact", "location"})
+
+
+def _names_log(line: str) -> bool:
+    return _HEAD_NAMES.search(line) is not None and not line.lstrip().startswith("<")
+
+
+def _is_retrieval(row: EventRow) -> bool:
+    """A date and a time with nothing behind them, or with words that say what they are."""
+    if row.code is not None:
+        return False
+    match = _RETRIEVED.match(row.text)
+    return not row.text or (match is not None and len(match.group("rest")) < 20)
 
 
 def _parse_row(line: str) -> EventRow | None:
-    date, time = _DATE.search(line), _TIME.search(line)
-    code = _CODE.search(line)
-    kind, text = classify(line, code.group(1).upper() if code else None)
-    # The head holds names that a person chose, so a text alone makes no event: a code, or a date and a time, must be there.
-    if code is None and (date is None or time is None or "\t" in line[: date.start()]):
+    when = _WHEN.match(line)
+    if when is None:
         return None
-    if kind == "other" and code is None and date is not None and len(line) - date.end() < 14:
-        # A date and a time with nothing behind them: the retrieval time of the head.
-        return None
-    stamp: tuple[int, ...] | None = None
-    if date is not None and time is not None:
-        if date.group(4):
-            day = (int(date.group(4)), int(date.group(5)), int(date.group(6)))
-        else:
-            day = (int(date.group(3)), int(date.group(1)), int(date.group(2)))
-        stamp = day + tuple(int(part) for part in time.groups())
-    return EventRow(line=line, kind=kind, stamp=stamp, code=code.group(1).upper() if code else None, text=text)
+    text, code, cells = _split(line[when.end() :])
+    kind = _kind(text, code)
+    if kind == "other":
+        # A column of its own may stand before the text; and a name with a tab in it hides no login.
+        whole = _kind(" ".join(cells), code)
+        kind = whole if whole in _LOGINS else next((_BEGUN for cell in cells if _kind(cell, code) == _BEGUN), kind)
+    return EventRow(line=line, kind=kind, stamp=_stamp(when), code=code, text=text)
+
+
+def _damaged(line: str) -> EventRow:
+    """A line that does not begin with date and time: it is believed only where that costs time and no more."""
+    text, code, _cells = _split(_letters(line))
+    kind = _kind(text, code)
+    if kind not in _BELIEVED_UNDATED:
+        kind = _BEGUN if _BEGUN_ANYWHERE.search(line) else "other"
+    return EventRow(line=line, kind=kind, code=code, text=text)
+
+
+def _letters(line: str) -> str:
+    """Without what may be left of a date and a time."""
+    return line.lstrip("0123456789/.,:;-\t ")
+
+
+def _stamp(when: re.Match[str]) -> tuple[int, ...]:
+    part = when.groupdict()
+    if part["y1"]:
+        year, month, day = int(part["y1"]), int(part["m1"]), int(part["d1"])
+    elif part["y2"]:
+        first, second, year = int(part["a"]), int(part["b"]), int(part["y2"])
+        month, day = (second, first) if part["sep"] == "." else (first, second)
+    else:
+        name = (part["n3"] or part["n4"]).lower()
+        year, day = int(part["y3"] or part["y4"]), int(part["d3"] or part["d4"])
+        month = _MONTHS.index(name) + 1 if name in _MONTHS else 0
+    hour = int(part["h"])
+    if part["half"]:
+        hour = hour % 12 + 12 * (part["half"].lower() == "pm")
+    return (year + 2000 if year < 100 else year, month, day, hour, int(part["min"]), int(part["s"] or 0))
+
+
+def _split(rest: str) -> tuple[str, str | None, list[str]]:
+    """The event's text, its code, and all cells. The code is the last cell that is nothing else, or ends the line."""
+    cells = [cell for cell in (part.strip() for part in rest.split("\t")) if cell]
+    codes = [match.group(1).upper() for match in map(_CODE_CELL.fullmatch, cells) if match]
+    words = [cell for cell in cells if not _CODE_CELL.fullmatch(cell)]
+    code = codes[-1] if codes else None
+    if code is None and words:
+        end = _CODE_END.search(words[-1])
+        if end is not None:
+            code, words[-1] = end.group(1).upper(), words[-1][: end.start()].rstrip()
+    text = words[0] if words else ""
+    if len(words) > 1 and text.rstrip(": ").lower() in ("automatic transfer switch", "system"):
+        text = f"{text.rstrip(': ')}: {words[1]}"
+    return text, code, words
 
 
 def classify(line: str, code: str | None) -> tuple[str, str]:
-    for kind, _known_code, pattern in _COMPILED:
-        if pattern is not None and pattern.search(line):
-            return kind, line
-    for kind, known_code, _pattern in _COMPILED:
-        if code is not None and known_code == code:
-            return kind, line
-    return "other", line
+    """Kind and text of a row, with or without its date and time in front."""
+    when = _WHEN.match(line)
+    text, found, _cells = _split(line[when.end() :] if when else line)
+    return _kind(text, code.upper() if code else found), text
+
+
+def _kind(text: str, code: str | None) -> str:
+    plain = " ".join(text[:MAX_LINE].split())
+    spoken = next((kind for kind, pattern in _TEXTS if pattern.match(plain)), "other")
+    coded = _CODES.get(code or "")
+    if coded is not None:
+        # A login stays one, whatever its user is called.
+        return spoken if spoken in _LOGINS and coded not in _LOGINS else coded
+    return "other" if code is not None and spoken in _ONLY_WITHOUT_CODE else spoken
 
 
 def _order(rows: list[EventRow]) -> bool | None:
-    """True: newest first; False: oldest first; None: the stamps do not say (a clock that was reset does not decide)."""
+    """True: newest first; False: oldest first; None: the stamps do not say.
+
+    A clock that is set or lost makes a step the wrong way, so one direction must have four times the other's steps;
+    a step of more than a year is such a clock, not an order.
+    """
     down = up = 0
     stamped = [row.stamp for row in rows if row.stamp is not None]
-    for first, second in zip(stamped, stamped[1:]):
+    for first, second in pairwise(stamped):
+        if abs((first[0] - second[0]) * 372 + (first[1] - second[1]) * 31 + first[2] - second[2]) > 372:
+            continue
         down += first > second
         up += first < second
-    return None if down == up else down > up
+    if max(down, up) == 0 or max(down, up) < 4 * min(down, up):
+        return None
+    return down > up
+
+
+def _orders(log: EventLog) -> list[tuple[EventRow, ...]]:
+    """The possible chronological readings.
+
+    Within one second the published log has the newer row first (begun and failed in the second 23:21:26), and nothing
+    says that another order ever occurs: both readings keep to that.
+    """
+    if log.newest_first is not None:
+        return [log.chronological()]
+    other: list[EventRow] = []
+    for _second, group in groupby(enumerate(log.rows), lambda pair: pair[1].stamp or pair[0]):
+        other.extend(row for _index, row in reversed(list(group)))
+    return [log.rows[::-1], tuple(other)]
 
 
 def download_in_progress(log: EventLog) -> EventRow | None:
-    """The row of a begun download without an end, or None. Where the order is not known, the worse reading counts."""
-    orders = [log.rows, log.rows[::-1]] if log.newest_first is None else [log.chronological()]
-    for rows in orders:
+    """The row of a begun download without an end, or None. Where the order is not known, the worse reading counts.
+
+    A damaged row ends nothing.
+    """
+    for rows in _orders(log):
         begun: EventRow | None = None
         for row in rows:
             if row.kind == _BEGUN:
                 begun = row
-            elif row.kind in _ENDS:
+            elif row.kind in (_FAILED, _SUCCEEDED) and row.stamp is not None:
                 begun = None
         if begun is not None:
             return begun
@@ -148,27 +345,35 @@ def download_in_progress(log: EventLog) -> EventRow | None:
 
 
 def failed_since_start(log: EventLog) -> EventRow | None:
-    """A failed download newer than the newest start row (SAFETY 4, entry d). No start row: any failed one counts."""
-    found: EventRow | None = None
-    for row in log.chronological():
-        if row.kind == "card_restarted":
-            found = None
-        elif row.kind == "controller_download_failed":
-            found = row
-    return found
+    """A failed download newer than the newest start row (SAFETY 4, entry d). No start row: any failed one counts.
+
+    Where the order is not known, one possible reading with such a row is enough.
+    """
+    for rows in _orders(log):
+        found: EventRow | None = None
+        for row in rows:
+            if row.kind == _START:
+                found = None
+            elif row.kind == _FAILED:
+                found = row
+        if found is not None:
+            return found
+    return None
 
 
 def new_rows(before: EventLog, after: EventLog) -> tuple[EventRow, ...] | None:
-    """Rows of ``after`` that ``before`` did not hold; None where the logs share no row and cannot be judged."""
+    """Rows of ``after`` that ``before`` did not hold; None where the logs share no dated row and cannot be judged.
+
+    Two logs without rows share none either. Lines without stamp and code are not compared (every log may have them
+    alike), but one that warns is never lost.
+    """
     old = Counter(row.line for row in before.rows)
-    if not before.rows:
-        return after.rows if not after.rows else None
     fresh: list[EventRow] = []
-    shared = 0
+    shared = False
     for row in after.rows:
         if old[row.line] > 0:
             old[row.line] -= 1
-            shared += 1
-        else:
+            shared = shared or row.stamp is not None
+        elif row.stamp is not None or row.code is not None or row.kind != "other":
             fresh.append(row)
     return tuple(fresh) if shared else None

@@ -16,7 +16,6 @@ from .._domain.quiet import SHORT_UPTIME_S
 from .._transport.errors import TransportError
 from .evidence import unfinished
 from .ready import may_reconnect_untouched, wait_out_transfer
-from .settle import relies_on_no_load
 from .unit import Unit
 
 TRIES = 3
@@ -52,7 +51,8 @@ def conclude(unit: Unit, given: State | None = None) -> State:
         return State.NOTHING_SENT_UNSURE if unit.sent.nothing and not app_open else State.SENT_SILENT
     if given in _KEPT and given is not None:
         return given
-    if _controller_lost(sample):
+    # A run that asked for a disconnect and sent nothing has its own row; it was entered with the controller answering.
+    if _controller_lost(sample) and not (unit.sent.nothing and unit.releases):
         # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
         return State.CONTROLLER_LOST_ISOLATED if _isolated(unit, sample) else State.CONTROLLER_LOST_LIVE
     if app_open:
@@ -85,12 +85,12 @@ def _controller_lost(sample: Sample) -> bool:
 
 def _isolated(unit: Unit, sample: Sample) -> bool:
     heard = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
-    if relies_on_no_load(unit):
-        return heard and load_zero(sample.ats.load)[0]
-    if unit.options.primary is None:
-        return False
+    if heard and unit.relies_on_no_load():
+        return load_zero(sample.ats.load)[0]
     if not heard:
         return unit.isolated_when_last_heard
+    if unit.options.primary is None:
+        return False
     witnessed = unit.observer.witnessed(unit.options.primary.other)
     return secondary_dead(sample, Rules(Method.SINGLE_SOURCE, unit.options.primary, witnessed=witnessed)).ok
 
@@ -108,7 +108,8 @@ def _nothing_sent(unit: Unit) -> State:
         return State.NOTHING_SENT_UNSURE
     if unit.observer.breaks == 0:
         _read_log(unit)
-        wait_out_transfer(unit)
+        if not wait_out_transfer(unit):
+            return State.NOTHING_SENT_UNSURE
     return State.NOTHING_SENT if may_reconnect_untouched(unit) else State.NOTHING_SENT_UNSURE
 
 
@@ -122,8 +123,8 @@ def _aos_sent(unit: Unit, sample: Sample) -> State:
     if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or unit.sent.app_cut and not _watched_after_cut(unit):
         return State.AOS_SENT_UNSURE
     _read_log(unit)
-    wait_out_transfer(unit)
-    return State.AOS_NEW_OLD_APP if _quiet(unit, unit.verdict()) else State.AOS_SENT_UNSURE
+    calm = wait_out_transfer(unit)
+    return State.AOS_NEW_OLD_APP if calm and _quiet(unit, unit.verdict()) else State.AOS_SENT_UNSURE
 
 
 def _watched_after_cut(unit: Unit) -> bool:

@@ -198,7 +198,9 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     if entry.kind is EntryKind.UNCHANGED:
         _nothing_to_send(unit, report, entry)
     elif entry.kind is EntryKind.WATCH:
-        _finish(unit, report, State.SETTLED)
+        # Where nothing is disconnected nothing is left to restore: a healthy unit reads unchanged.
+        redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+        _finish(unit, report, State.UNCHANGED if redundant else State.SETTLED)
     else:
         _interlock(report, unit.verdict())
         _finish(unit, report, State.SETTLED)

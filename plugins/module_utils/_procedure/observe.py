@@ -47,6 +47,7 @@ class Observer:
         self.breaks = 0
         self.transferred_s: float | None = None
         self._unbroken_since: float | None = None
+        self._unchanged_since: float | None = None
         self._anchor: Sample | None = None
         self._shown: set[str] = set()
         self._seen_live: set[Source] = set()
@@ -93,7 +94,7 @@ class Observer:
             if secondary_seen_live(sample, source.other):
                 self._seen_live.add(source)
         if before is None:
-            self.first_good_s = sample.at_s
+            self.first_good_s = self._unchanged_since = sample.at_s
             self._begin_watch(sample)
             return
         gap = sample.at_s - before.at_s > self.bounds.gap_s
@@ -101,18 +102,19 @@ class Observer:
         if reset:
             self.restarts += 1
             self.restarted_s = sample.at_s
-        if (
-            gap
-            or reset
-            or self._out_of_step(sample)
-            or sample.ats.controller_comm != before.ats.controller_comm
-            or sample.ats.controller_version != before.ats.controller_version
-        ):
+        if gap or reset or self._out_of_step(sample) or self._differs(before, sample):
             self.breaks += 1
+            if not gap or reset or self._differs(before, sample):
+                self._unchanged_since = sample.at_s
             self._begin_watch(sample)
         selected, old = sample.ats.selected_source, before.ats.selected_source
         if selected.known and old.known and selected != old:
             self.transferred_s = sample.at_s
+
+    @staticmethod
+    def _differs(before: Sample, sample: Sample) -> bool:
+        a, b = before.ats, sample.ats
+        return a.controller_comm != b.controller_comm or a.controller_version != b.controller_version
 
     def _begin_watch(self, sample: Sample) -> None:
         self._unbroken_since = sample.at_s
@@ -167,11 +169,16 @@ class Observer:
             self._clock.sleep(max(due - self._clock.now(), BREATH_S))
         return self.poll()
 
-    def watch(self) -> Watch:
+    def watch(self, while_sending: bool = False) -> Watch:
+        """``while_sending``: a missing answer alone does not end the watch, if communication, revision and uptime go on
+        behind it: a download begins at a start of the card, and there was none. Else the rule that a missing answer
+        holds the last block for up to 60 s (SAFETY 4.4) could never be met."""
         now = self._clock.now()
         good = self.good
         since = self._unbroken_since
-        if good is None or now - good.at_s > self.bounds.gap_s:
+        if while_sending:
+            since = self._unchanged_since
+        elif good is None or now - good.at_s > self.bounds.gap_s:
             since = None
         return Watch(now, good.uptime_s if good else None, since)
 

@@ -165,12 +165,19 @@ def may_reconnect_untouched(unit: Unit) -> bool:
     )
 
 
-def wait_out_transfer(unit: Unit) -> None:
-    """Not within 35 s of a transfer: the unit may be about to go back to its preferred source (SAFETY 6)."""
+def wait_out_transfer(unit: Unit) -> bool:
+    """Not within 35 s of a transfer: the unit may be about to go back to its preferred source (SAFETY 6).
+
+    False: the unit does not stop transferring.
+    """
+    end = unit.clock.now() + 4 * TRANSFER_WAIT_S
     since = unit.observer.transferred_s or unit.observer.first_good_s or unit.clock.now()
     while unit.clock.now() - since < TRANSFER_WAIT_S:
+        if unit.clock.now() >= end:
+            return False
         unit.observer.next()
         since = max(since, unit.observer.transferred_s or since)
+    return True
 
 
 def isolate(unit: Unit) -> Verdict:
@@ -264,7 +271,7 @@ class _Guide:
     def _primary_gone(self, primary: Source, sample: Sample) -> str:
         text = f"source {primary.name}, which has to stay, is gone. If it was the wrong plug, put it back"
         if sample.ats.settings.preferred_source.is_(Preferred.NONE):
-            text += f"; the unit prefers none and will not move back: name source {primary.other.name} primary_source instead"
+            text += "; the unit prefers none and will not move the load back: name the other input primary"
         return text
 
     def _ask_to_witness(self, before: Verdict, primary: Source) -> None:
@@ -274,8 +281,7 @@ class _Guide:
         if check is None or check.ok or check.missing or "put it back" not in check.observed or self.putting_back:
             return
         unit.read_log()
-        wait_out_transfer(unit)
-        if not may_reconnect_untouched(unit):
+        if not wait_out_transfer(unit) or not may_reconnect_untouched(unit):
             raise Stop("refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before)
         self.putting_back, self.allowed = True, False
         unit.record("permission_reconnect", source=secondary)

@@ -9,7 +9,7 @@ Private to the collection.
 
 from __future__ import annotations
 
-from .._domain.ats import Comm, Health, Source
+from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method, Rules, primary_healthy, secondary_dead
 from .._domain.interlock import secondary_seen_live
 from .._domain.instructions import State
@@ -25,11 +25,14 @@ LOG_RETRY_S = 60.0
 LOST_S = 120.0
 
 
-def relies_on_no_load(unit: Unit) -> bool:
-    """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
-    if unit.options.method is Method.APP_ONLY:
-        return not unit.confirmed["secondary_disconnected"].ok or unit.options.primary is None
-    return unit.options.method in (Method.NO_LOAD, Method.RECOVERY)
+def hands_off(unit: Unit) -> str:
+    """What every line says until the unit has settled (SAFETY 4.6)."""
+    if unit.relies_on_no_load():
+        return "CONNECT NO LOAD, TOUCH NO INPUT"
+    good = unit.observer.good
+    if unit.sent.nothing and good is not None and good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
+        return "TOUCH NO PLUG"
+    return "DO NOT RECONNECT"
 
 
 def clock_text(seconds: float) -> str:
@@ -106,7 +109,7 @@ class Settling:
             load = some_load(ats.load)
             both = ats.input_a.status.is_(Health.OK) and ats.input_b.status.is_(Health.OK)
             return not load and not both, load or ("both inputs read ok" if both else "")
-        if relies_on_no_load(unit) or primary is None:
+        if unit.relies_on_no_load() or primary is None:
             holds, _missing, text = load_zero(ats.load)
             return holds, text
         return self._isolated(sample, primary)
@@ -200,12 +203,9 @@ class Settling:
         if download_open(facts, watch) and watch.unbroken_since_s is not None:
             seen = max(facts.begun_seen_s, watch.unbroken_since_s)
             left = max(left, END_NOT_SEEN_S * facts.doubled - (watch.now_s - seen))
-        held = "DO NOT RECONNECT"
-        if relies_on_no_load(unit):
-            held = "CONNECT NO LOAD, TOUCH NO INPUT"
         reason = f" ({self._why})" if self._why else ""
         done = clock_text(max(0.0, target - left))
-        unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {held}{reason}", "settling")
+        unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {hands_off(unit)}{reason}", "settling")
 
 
 def settle(unit: Unit, sent: bool, what: str) -> None:

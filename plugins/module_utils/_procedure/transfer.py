@@ -15,6 +15,7 @@ from .._domain.observation import Sample
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .errors import Stop
+from .settle import hands_off
 from .signals import held_signals
 from .unit import Unit
 
@@ -59,7 +60,7 @@ class Gate:
         if unit.observer.newest.app_answers:
             # Any answer of the ATS ends the blindness for good (SAFETY 4.5).
             self.blind = None
-        verdict = unit.verdict(blind=self.blind)
+        verdict = unit.verdict(blind=self.blind, sending=True)
         if unit.observer.newest.app_answers:
             self.last_seen = verdict
             self.contradicted = self.contradicted or bool(verdict.contradicted)
@@ -223,14 +224,14 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         unit,
         went_down,
         unit.options.down_timeout_s,
-        f"{file.kind} sent, waiting for the card to restart",
+        f"{file.kind} sent, waiting for the card to restart, {hands_off(unit)}",
         f"the card did not restart within {unit.options.down_timeout_s:.0f} s after {file.file}",
     )
     _until(
         unit,
         lambda sample: sample.answered and unit.observer.restarts > restarts,
         unit.options.up_timeout_s,
-        f"{file.kind} sent, the card restarts",
+        f"{file.kind} sent, the card restarts, {hands_off(unit)}",
         f"the card did not come back within {unit.options.up_timeout_s:.0f} s after {file.file}",
     )
     end = unit.clock.now() + VERSION_S
@@ -239,7 +240,7 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         shown = newest.identity.aos if file.kind == "aos" else newest.identity.app
         if unit.clock.now() >= end or (newest.answered and shown.version is not None):
             raise Stop("transfer", f"after {file.file} the card runs {shown.version or 'no app'}, not {file.version}")
-        unit.say(f"{file.kind} sent, waiting for its version, DO NOT RECONNECT", "version")
+        unit.say(f"{file.kind} sent, waiting for its version, {hands_off(unit)}", "version")
         unit.observer.next()
     sample = unit.observer.newest
     if unit.disturbance:
@@ -269,4 +270,4 @@ def _until(unit: Unit, done: Callable[[Sample], bool], timeout_s: float, text: s
         if unit.clock.now() >= end:
             raise Stop("transfer", failure)
         waited = unit.clock.now() - began
-        unit.say(f"{text} ({waited:.0f} s of {timeout_s:.0f} s), DO NOT RECONNECT", "restart")
+        unit.say(f"{text} ({waited:.0f} s of {timeout_s:.0f} s)", "restart")

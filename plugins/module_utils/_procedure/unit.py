@@ -21,6 +21,7 @@ from .._domain.firmware import FirmwarePackage, check_package
 from .._domain.identity import usable_serial
 from .._domain.instructions import ALLOWS_CONNECT
 from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
+from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
 from .._transport.errors import TransportError
@@ -149,6 +150,8 @@ class Unit:
                 self.factor = float(second.identity.simulated or 1)
                 self.bounds = Bounds.for_factor(self.factor, self.options.stability_s)
                 self.observer.start_over(self.bounds)
+                # What was seen before the clock was set was held against the wrong factor.
+                self.disturbance = ""
                 return self.observer.poll()
             self.clock.sleep(1.0)
         raise TransportError("timeout", second.error or "the card does not answer by SNMP")
@@ -207,7 +210,12 @@ class Unit:
     def same(self) -> Found:
         """Is it one unit that answers by SNMP and over the login? Asked wherever a log's word is relied on."""
         good = self.observer.good
-        return same_unit(good, self.login_facts) if good else Found(False, "no answer", missing=True)
+        if good is None:
+            return Found(False, "no answer", missing=True)
+        found = same_unit(good, self.login_facts)
+        if self.login_facts is None and not found.ok:
+            return Found(False, f"{found.observed}: {self.log.error}", missing=found.missing)
+        return found
 
     def _load_earlier_log(self) -> None:
         """The event log that the last backup kept: against it a cold start is new or not (SAFETY 3, cold_start)."""
@@ -330,12 +338,24 @@ class Unit:
     def _note_isolation(self, sample: Sample) -> None:
         """What the controller last said of the inputs: once it is silent, its values may be old (facts/ATS)."""
         primary = self.options.primary
-        if sample.ats.controller_comm.is_(Comm.ESTABLISHED) and primary is not None:
+        heard = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+        if self.confirmed and self.relies_on_no_load():
+            if heard:
+                self.isolated_when_last_heard = load_zero(sample.ats.load)[0]
+            elif some_load(sample.ats.load):
+                self.isolated_when_last_heard = False
+        elif heard and primary is not None:
             witnessed = self.observer.witnessed(primary.other)
             rules = Rules(Method.SINGLE_SOURCE, primary, witnessed=witnessed)
             self.isolated_when_last_heard = secondary_dead(sample, rules).ok
         elif primary is not None and secondary_seen_live(sample, primary):
             self.isolated_when_last_heard = False
+
+    def relies_on_no_load(self) -> bool:
+        """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
+        if self.options.method is Method.APP_ONLY:
+            return not self.confirmed["secondary_disconnected"].ok or self.options.primary is None
+        return self.options.method in (Method.NO_LOAD, Method.RECOVERY)
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
@@ -444,7 +464,7 @@ class Unit:
         foreign = self.disturbance or self.log.facts().foreign
         return Found(not foreign, foreign or "nothing but this run")
 
-    def case(self, blind: Blind | None = None) -> Case:
+    def case(self, blind: Blind | None = None, sending: bool = False) -> Case:
         secondary = self.options.primary.other if self.options.primary else None
         return Case(
             method=self.options.method,
@@ -457,15 +477,16 @@ class Unit:
             package=self.package_found(),
             undisturbed=self.undisturbed(),
             log=self.log.facts(),
-            watch=self.observer.watch(),
+            watch=self.observer.watch(while_sending=sending),
             confirmed=self.confirmed,
             package_aos=self.package.aos.version if self.package and self.package.aos else None,
             witnessed=secondary is not None and self.observer.witnessed(secondary),
             blind=blind,
         )
 
-    def verdict(self, before_action: bool = False, blind: Blind | None = None) -> Verdict:
-        return judge(self.case(blind), before_action)
+    def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:
+        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer."""
+        return judge(self.case(blind, sending), before_action)
 
     def check_peers(self) -> None:
         """Raises Stop("refused") unless every peer reads fully redundant now."""

@@ -24,6 +24,7 @@ try:
     from pysnmp.proto import api
 except ImportError:
     PYSNMP_IMPORT_ERROR = traceback.format_exc()
+    decoder = encoder = univ = api = None
 
 # An OCTET STRING of any length may arrive; no object read here is longer than a sysDescr.
 MAX_OCTETS = 4096

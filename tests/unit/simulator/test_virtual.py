@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -155,7 +156,7 @@ def test_a_card_that_agrees_late(bench, of):
     assert after - before == pytest.approx(20) and transfer["started_s"] == pytest.approx(before, abs=0.001)
     assert transfer["installed"] and login.stall_s == 300
     calls = [before, *(at for at in hooks.idles if before < at <= after), after]
-    assert max(b - a for a, b in zip(calls, calls[1:], strict=False)) <= 0.5
+    assert max(b - a for a, b in itertools.pairwise(calls)) <= 0.5
 
 
 def test_a_card_that_goes_down_before_it_agrees(bench):

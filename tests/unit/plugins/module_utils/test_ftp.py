@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import socket
 import struct
@@ -584,10 +585,12 @@ def test_the_first_byte_is_announced_before_the_stor_and_before_the_data() -> No
     assert len(bad.received) == 1300 and not bad.reset
     for began, ended in ((start, hooks.firsts[0]), (hooks.firsts[0] + 0.2, hooks.firsts[1])):
         calls = [began, *(at for at in hooks.idles if began < at < ended), ended]
-        assert len(calls) >= 4 and max(b - a for a, b in zip(calls, calls[1:], strict=False)) <= 0.5
+        assert len(calls) >= 4 and max(b - a for a, b in itertools.pairwise(calls)) <= 0.5
 
 
-@pytest.mark.parametrize("raised", [Contradiction("B is live"), OSError("disk full"), TransportError("timeout", "SNMP")])
+@pytest.mark.parametrize(
+    "raised", [Contradiction("B is live"), OSError("disk full"), TransportError("timeout", "SNMP")]
+)
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_first_byte_that_raises_sends_nothing(raised: Exception, call: int) -> None:
     def script(bad: Bad) -> None:
@@ -642,7 +645,7 @@ def test_a_trickling_agreement_keeps_nobody_from_their_work() -> None:
         bad.hear()
 
     hooks = Hooks()
-    bad, error, took = store_to(script, b"z" * 1300, hooks)
+    _bad, error, took = store_to(script, b"z" * 1300, hooks)
     assert error is None and took > 1.4 and len(hooks.idles) >= 4
 
 
@@ -659,13 +662,12 @@ def test_a_reply_of_empty_lines_ends() -> None:
 # --- patience ---
 
 
-def pauses(pause_s: float, before_150: bool = False) -> Script:
+def pauses(pause_s: float) -> Script:
     def script(bad: Bad) -> None:
         bad.greet()
-        bad.passive(slow_s=pause_s if before_150 else 0)
-        if not before_150:
-            bad.swallow(2048)
-            bad.stop.wait(pause_s)
+        bad.passive()
+        bad.swallow(2048)
+        bad.stop.wait(pause_s)
         bad.swallow()
         bad.say("226 ok")
         bad.hear()
@@ -778,14 +780,13 @@ def test_a_killed_process_gives_no_end_of_file(held: str, reading: bool) -> None
         bad.swallow()
 
     given = {"half": 3, "last": 5, "all": 6}[held] * BLOCK
-    with Bad(script).running() as bad:
-        with child(bad.port, 6 * BLOCK, held) as process:
-            if reading:
-                assert settle(lambda: len(bad.received) == given)
-            process.kill()
-            process.wait(5)
-            killed.set()
-            assert settle(lambda: not bad._thread.is_alive())
+    with Bad(script).running() as bad, child(bad.port, 6 * BLOCK, held) as process:
+        if reading:
+            assert settle(lambda: len(bad.received) == given)
+        process.kill()
+        process.wait(5)
+        killed.set()
+        assert settle(lambda: not bad._thread.is_alive())
     assert bad.reset, "an orderly end: the card takes what it has for the file"
     assert len(bad.received) == given if reading else 0 < len(bad.received) <= given
 
@@ -800,12 +801,11 @@ def test_a_process_killed_after_the_end_has_delivered_everything() -> None:
         killed.wait(10)
         bad.swallow()
 
-    with Bad(script).running() as bad:
-        with child(bad.port, FILLS, "end") as process:
-            process.kill()
-            process.wait(5)
-            killed.set()
-            assert settle(lambda: not bad._thread.is_alive())
+    with Bad(script).running() as bad, child(bad.port, FILLS, "end") as process:
+        process.kill()
+        process.wait(5)
+        killed.set()
+        assert settle(lambda: not bad._thread.is_alive())
     assert not bad.reset and bad.received == b"z" * FILLS
 
 
@@ -823,6 +823,46 @@ def test_a_card_that_reads_late_gets_every_byte_and_an_orderly_end(size: int) ->
 
     bad, error, _took = store_to(script, data, Hooks())
     assert error is None and bad.received == data and not bad.reset
+
+
+def test_a_card_that_outlasts_our_patience_after_the_end_still_gets_every_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftp, "LAST_REPLY_S", 0.2)
+    monkeypatch.setattr(ftp, "_QUIT_S", 0.1)
+    returned = threading.Event()
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        returned.wait(10)
+        bad.swallow()
+
+    data = b"z" * FILLS
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+        login.store(FILE, data, Hooks(), stall_s=0.8)
+        login.close()
+        assert bad.received == b""
+        returned.set()
+        assert settle(lambda: not bad._thread.is_alive())
+    assert bad.received == data and not bad.reset
+
+
+def test_a_fetch_ends_orderly() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        assert bad.data is not None
+        bad.data.sendall(b"a log")
+        bad.data.shutdown(socket.SHUT_WR)
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    with Bad(script).running() as bad:
+        login = log_in(bad.port)
+        assert login.fetch("event.txt") == b"a log"
+        login.close()
+    assert not bad.reset
 
 
 def test_the_last_block_may_be_held_and_the_stall_limit_waits() -> None:

@@ -73,6 +73,12 @@ def test_device_text_cannot_move_the_cursor_or_fill_the_screen() -> None:
     assert screen.lines[0].isprintable() and len(screen.lines[0]) < 500
 
 
+def test_secrets_are_hidden_before_a_line_is_cut() -> None:
+    lines: list[str] = []
+    LiveProgress(False, True, lines.append, hide=lambda text: text.replace("sesame", "***")).say("x" * 395 + "sesame")
+    assert "s" not in lines[0] and lines[0].startswith("x")
+
+
 def test_a_dead_screen_does_not_stop_the_work() -> None:
     calls: list[str] = []
 
