@@ -19,12 +19,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "utils"))
 
+from virtual_unit import Bench, make_package
+
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import ALL, WATCH, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device
-from virtual_unit import Bench, make_package
 
 HOSTS = 100
 ROUNDS = 3
@@ -55,7 +56,9 @@ def round_trips(ports: dict[str, Any]) -> None:
             read_state(client, plan)
         each = (time.process_time() - began) / 100
         client.close()
-        print(f"  {name:16} {requests} round trips, {sent} bytes out, {received} bytes in, {1000 * each:.1f} ms processor time")
+        print(
+            f"  {name:16} {requests} round trips, {sent} bytes out, {received} bytes in, {1000 * each:.1f} ms processor"
+        )
 
 
 def own_time(folder: Path) -> None:
@@ -90,13 +93,20 @@ def own_time(folder: Path) -> None:
         ("uptime 300 s", at[("restarted", "aos")], at[("stor_begin", "app")], 300.0 - uptime["aos"]),
         ("app on the wire", at[("stor_begin", "app")], at[("stor_end", "app")], sending),
         ("card down", at[("stor_end", "app")], at[("restarted", "app")], down["app"]),
-        ("settle", at[("restarted", "app")], at[("settled", "")], max(boot_app + 300.0, calm + 240.0) - at[("restarted", "app")]),
+        (
+            "settle",
+            at[("restarted", "app")],
+            at[("settled", "")],
+            max(boot_app + 300.0, calm + 240.0) - at[("restarted", "app")],
+        ),
     ]
     print("\nAn upgrade of AOS and app, isolated unit, device seconds (virtual time)")
     total = 0.0
     for name, start, end, prescribed in rows:
         total += end - start - prescribed
-        print(f"  {name:34} {end - start:7.1f} s, prescribed {prescribed:7.1f} s, own {end - start - prescribed:+5.1f} s")
+        print(
+            f"  {name:34} {end - start:7.1f} s, prescribed {prescribed:7.1f} s, own {end - start - prescribed:+5.1f} s"
+        )
     print(f"  whole {at[('settled', '')] - began:.1f} s, own time {total:.1f} s (target: under 10 s)")
 
 
@@ -116,7 +126,11 @@ TASKS = {
 def cost_per_host(folder: Path, ports: dict[str, Any]) -> None:
     hosts = {f"ats-{number:03}": None for number in range(HOSTS)}
     inventory = folder / "inventory.json"
-    variables = {"ansible_host": "127.0.0.1", "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    variables = {
+        "ansible_host": "127.0.0.1",
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+    }
     inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
     inventory = inventory.rename(inventory.with_suffix(".yml"))
     playbook = str(Path(sys.executable).parent / "ansible-playbook")
@@ -127,7 +141,13 @@ def cost_per_host(folder: Path, ports: dict[str, Any]) -> None:
             play = folder / "play.yml"
             play.write_text(PLAY.format(task=task.format(port=ports["snmp_port"])))
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            done = subprocess.run([playbook, "-i", str(inventory), str(play)], env=environment, capture_output=True, text=True)
+            done = subprocess.run(
+                [playbook, "-i", str(inventory), str(play)],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             if done.returncode:
                 raise SystemExit(f"{name} failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import Situation, Witness, install, must_end, on_line, package, situation
 from virtual_unit import Bench, Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import ALLOWS_CONNECT, State
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
 Reached = tuple[Situation, dict[str, Any]]
@@ -339,7 +339,7 @@ def test_end(state: State, reach: Callable[[Path], Reached], fails: bool, words:
     # The truth: nothing that was said on the way or at the end would have done harm when it was said.
     assert case.witness.wrong == []  # type: ignore[attr-defined]
     truth = case.device.truth()
-    if not ("lost_live" in state.value):
+    if "lost_live" not in state.value:
         assert not truth["load_dropped"] and not truth["damaged"]
     if state not in ALLOWS_CONNECT:
         assert "may reconnect" not in action and "may connect" not in action

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import Witness, must_end, names, on_line, package
 from virtual_unit import Bench, Device, job
+
+from apcsim.knobs import Knobs
 
 WRONG = "wrong plug"
 ALLOWED = "you may disconnect source A now"

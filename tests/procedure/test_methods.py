@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import (
     Situation,
     Witness,
@@ -28,6 +27,7 @@ from virtual_unit import Bench, Device, job
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import WHATS, Confirmation
+from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
 BLIND = Knobs(old_app_runs_on_new_aos=False)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
-from virtual_situations import Situation, TASKS, Witness, must_end, names, on_line, package, situation
+from virtual_situations import TASKS, Situation, Witness, must_end, names, on_line, package, situation
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
 AOS = "apc_hw02_aos_392.bin"
@@ -196,7 +196,7 @@ def test_a_wrong_password_only_at_the_end(tmp_path: Path) -> None:
     case = situation(Method.SINGLE_SOURCE, tmp_path)
     on_line(case.bench, f"sending {APP}", lambda: case.device.fault("wrong_password"))
     report = case.run()
-    assert "error" in report and report["state"] == "app_sent_secondary_dead" and "auth" == report["error"]["kind"]
+    assert "error" in report and report["state"] == "app_sent_secondary_dead" and report["error"]["kind"] == "auth"
 
 
 # --- transfers that break off ----------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import Situation, Witness, must_end, names, on_line, package, situation
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import FRESH_S
+from apcsim.knobs import Knobs
 
 SIZE = 48 * 1024
 RATE = 2500.0

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import TASKS, Situation, Witness, exact, failing, must_end, on_line, package, situation
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
+from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
 AOS = "apc_hw02_aos_392.bin"

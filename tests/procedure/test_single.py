@@ -11,13 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from apcsim.knobs import Knobs
 from virtual_situations import TASKS, Witness, failing, must_end, names, package, situation
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
+from apcsim.knobs import Knobs
 
 SERIAL = "5A1511T00001"
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from histories import History
 
 HISTORIES = int(os.environ.get("SOAK_HISTORIES") or 2000)

@@ -54,9 +54,13 @@ def healthy(method: Method) -> a.AtsState:
         redundancy=known(a.Redundancy.LOST if dead else a.Redundancy.FULLY_REDUNDANT),
         over_current=known(a.OverCurrent.OK),
         switch=known(a.Health.OK),
-        supplies=tuple((name, known(a.Health.OK)) for name in ("5v", "12v", "24v_b")) + (("24v_a", known(a.Health.FAIL)),) if dead
+        supplies=tuple((name, known(a.Health.OK)) for name in ("5v", "12v", "24v_b"))
+        + (("24v_a", known(a.Health.FAIL)),)
+        if dead
         else (("5v", known(a.Health.OK)),),
-        input_a=a.Input(known(a.Health.FAIL if dead else a.Health.OK), known(0 if dead else 216), known(0), known(a.Health.FAIL)),
+        input_a=a.Input(
+            known(a.Health.FAIL if dead else a.Health.OK), known(0 if dead else 216), known(0), known(a.Health.FAIL)
+        ),
         input_b=a.Input(known(a.Health.OK), known(215), known(50), known(a.Health.OK)),
         load=a.Load(known(3), rows),
     )
@@ -71,7 +75,9 @@ def description(method: Method) -> str:
 def case(method: Method, states: list[a.AtsState], **changes: Any) -> Case:
     card = parse_description(description(method))
     samples = [
-        Sample(at_s=1000.0 + POLL_S * number, answered=True, identity=card, uptime_s=5000.0 + POLL_S * number, ats=state)
+        Sample(
+            at_s=1000.0 + POLL_S * number, answered=True, identity=card, uptime_s=5000.0 + POLL_S * number, ats=state
+        )
         for number, state in enumerate(states)
     ]
     now_s = samples[-1].at_s + 0.5
@@ -129,7 +135,9 @@ REQUIRED: dict[Method, dict[str, Any]] = {
         "switch": lambda s, r: replace(s, switch=r),
         "load 1": lambda s, r: replace(s, load=_bank(s.load, 0, r)),
         "load 3": lambda s, r: replace(s, load=_bank(s.load, 2, r)),
-        "bank rows": lambda s, r: replace(s, load=replace(s.load, bank_rows=r)) if r.kind is Kind.UNKNOWN else replace(s, load=a.Load()),
+        "bank rows": lambda s, r: (
+            replace(s, load=replace(s.load, bank_rows=r)) if r.kind is Kind.UNKNOWN else replace(s, load=a.Load())
+        ),
         "no rows": lambda s, r: replace(s, load=replace(s.load, banks=())),
     },
     Method.RECOVERY: {"controller_comm": lambda s, r: replace(s, controller_comm=r)},
@@ -142,7 +150,9 @@ def _bank(load: a.Load, number: int, reading: Reading[float]) -> a.Load:
     return replace(load, banks=tuple(rows))
 
 
-doubtful = st.sampled_from([unknown("no answer"), unknown("the unit reads 7"), not_fitted("the unit reads -1"), not_fitted()])
+doubtful = st.sampled_from(
+    [unknown("no answer"), unknown("the unit reads 7"), not_fitted("the unit reads -1"), not_fitted()]
+)
 targets = st.sampled_from([(method, name) for method, names in REQUIRED.items() for name in names])
 
 
@@ -191,7 +201,8 @@ def any_state(draw: Any, method: Method) -> a.AtsState:
         )
 
     rows = tuple(
-        replace(row, current_a=either(row.current_a, "amps"), state=either(row.state, "state")) for row in base.load.banks
+        replace(row, current_a=either(row.current_a, "amps"), state=either(row.state, "state"))
+        for row in base.load.banks
     )
     return replace(
         base,
@@ -225,7 +236,10 @@ def test_what_is_permitted_is_proved(data: Any, method: Method, witnessed: bool)
         return
     assert state.selected_source == known(a.Source.B)
     assert state.redundancy == known(a.Redundancy.LOST)
-    assert state.settings.preferred_source in (known(a.Preferred.B), known(a.Preferred.NONE)) or not state.settings.preferred_source.fitted
+    assert (
+        state.settings.preferred_source in (known(a.Preferred.B), known(a.Preferred.NONE))
+        or not state.settings.preferred_source.fitted
+    )
     assert state.input_b.status == known(a.Health.OK)
     assert abs((state.input_b.voltage_v.value or 0) - 230) <= 23
     assert state.input_a.status == known(a.Health.FAIL)
@@ -245,7 +259,15 @@ def test_no_short_old_or_sparse_window_is_permitted(method: Method, span: float,
         for number, sample in enumerate(fine.samples)
     ]
     now_s = samples[-1].at_s + age
-    found = judge(replace(fine, samples=samples, now_s=now_s, watch=Watch(now_s, 5000.0, 1000.0), log=replace(fine.log, fetched_s=now_s)))
+    found = judge(
+        replace(
+            fine,
+            samples=samples,
+            now_s=now_s,
+            watch=Watch(now_s, 5000.0, 1000.0),
+            log=replace(fine.log, fetched_s=now_s),
+        )
+    )
     if found.permitted:
         assert span > 30.0 and count >= 8 and age < 5.0 and step <= 5.0
 

@@ -15,17 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from virtual_unit import Bench, make_package
+
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device
-from virtual_unit import Bench, make_package
 
 # Values lag by up to 15 s (ARCHITECTURE), polls come every 3 s at most, a verdict lives 5 s.
 LAG_S = 15.0 + 3.0 + 5.0
-_ALLOWS = re.compile(r"(?<!')[Yy]ou may (shut down and disconnect all loads|disconnect|reconnect|connect the loads)(?: (source|input) ([AB]))?")
+_ALLOWS = re.compile(
+    r"(?<!')[Yy]ou may (shut down and disconnect all loads|disconnect|reconnect|connect the loads)"
+    r"(?: (source|input) ([AB]))?"
+)
 STEPS = {
     "readiness": job.do_ready,
     "isolate": job.do_isolate,
@@ -123,7 +127,9 @@ class History:
         try:
             self.device.fault(name, **params, **when)
         except (TypeError, ValueError) as exc:
-            raise AssertionError(f"the history asks for a fault that does not exist: {name} {params} {when}: {exc}") from exc
+            raise AssertionError(
+                f"the history asks for a fault that does not exist: {name} {params} {when}: {exc}"
+            ) from exc
         self.happened.append(f"{name} {params} {when}")
 
     def _method(self) -> tuple[Method, Source]:
@@ -150,8 +156,8 @@ class History:
         rng, bench = self.rng, self.bench
         if rng.random() < 0.06:
             return ()
-        # Nobody lies here: what stands on a person's word alone (SAFETY 8) is only said where it is true, and a load that
-        # the unit shows as 0 is a load that the person knows of.
+        # Nobody lies here: what stands on a person's word alone (SAFETY 8) is only said where it is true, and a load
+        # that the unit shows as 0 is a load that the person knows of.
         power = self.device.power
         hidden = 0 < power.load_a < 1
         if method in (Method.SINGLE_SOURCE, Method.NO_LOAD):

@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from virtual_unit import Bench, Device, make_package
+
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.unit import Options
 from apcsim.firmware import build_module, module_name
 from apcsim.knobs import Knobs
-from virtual_unit import Bench, Device, make_package
 
 TASKS = {
     "readiness": job.do_ready,

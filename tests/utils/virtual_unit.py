@@ -67,7 +67,9 @@ class Lines:
 class Bench:
     """One simulated unit, its clock, and runs against it."""
 
-    def __init__(self, device: Device, package: Any, state_dir: Path | None = None, ftp_device: Device | None = None) -> None:
+    def __init__(
+        self, device: Device, package: Any, state_dir: Path | None = None, ftp_device: Device | None = None
+    ) -> None:
         self.device = device
         others = [ftp_device] if ftp_device is not None else []
         self.clock = VirtualClock(device, *others)
@@ -98,7 +100,10 @@ class Bench:
         opener = virtual_open_ftp(self.clock, self.ftp_device, error_factory=TransportError)
         chosen = options or self.options()
         found = [
-            Peer(peer.system["name"], reader(VirtualSnmp(self.clock, peer, error_factory=TransportError, too_big=TooBig), self.clock))
+            Peer(
+                peer.system["name"],
+                reader(VirtualSnmp(self.clock, peer, error_factory=TransportError, too_big=TooBig), self.clock),
+            )
             for peer in peers
         ]
         return Unit(
@@ -117,7 +122,9 @@ class Bench:
             store=self.store,
         )
 
-    def run(self, task: Callable[[Unit, dict[str, Any]], None], options: Options | None = None, peers: Iterable[Device] = ()) -> dict[str, Any]:
+    def run(
+        self, task: Callable[[Unit, dict[str, Any]], None], options: Options | None = None, peers: Iterable[Device] = ()
+    ) -> dict[str, Any]:
         """Runs one job to its end. A refusal is in the report as error, like in a module's result."""
         self.lines.lines.clear()
         unit = self.unit = self.make(options, peers)

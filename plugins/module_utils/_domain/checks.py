@@ -9,9 +9,10 @@ Private to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Callable
+from typing import Any
 
 from .ats import AtsState, Comm, Health, LoadRow, LoadState, OverCurrent, Preferred, Redundancy, Source, TransferRange
 from .loadzero import load_zero, some_load

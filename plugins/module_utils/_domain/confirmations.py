@@ -10,9 +10,10 @@ Private to the collection.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from .identity import usable_serial
 

@@ -224,10 +224,13 @@ def _parse_row(line: str) -> EventRow | None:
         return None
     text, code, cells = _split(line[when.end() :])
     kind = _kind(text, code)
-    if kind == "other":
-        # A column of its own may stand before the text; and a name with a tab in it hides no login.
-        whole = _kind(" ".join(cells), code)
-        kind = whole if whole in _LOGINS else next((_BEGUN for cell in cells if _kind(cell, code) == _BEGUN), kind)
+    whole = _kind(" ".join(cells), code)
+    if whole in _LOGINS and kind not in _LOGINS:
+        # A name with a tab in it hides no login.
+        kind = whole
+    elif kind == "other" and any(_kind(cell, code) == _BEGUN for cell in cells):
+        # A column of its own may stand before the text.
+        kind = _BEGUN
     return EventRow(line=line, kind=kind, stamp=_stamp(when), code=code, text=text)
 
 

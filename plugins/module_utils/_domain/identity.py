@@ -23,12 +23,16 @@ _SIMULATED_LEAD = re.compile(r"^APC Web/SNMP Management Card SIMULATED x([0-9]{1
 _SIMULATED_MARK = re.compile(r"\bSIMULATED x([0-9]{1,3})\b")
 _HARDWARE = re.compile(r"^apc_(hw[0-9]{2})_([a-z0-9]+)_[0-9.]+[a-z]?\.bin$")
 _STATUS = re.compile(r"(?:^|[\s(])A([-?!+])(?=[\s)]|$)")
-_BANNER = re.compile(r"^220[ -](?:(?P<model>[A-Z0-9-]+) )?Network Management Card AOS v?(?P<aos>[0-9][0-9a-z.]*)", re.ASCII)
+_BANNER = re.compile(
+    r"^220[ -](?:(?P<model>[A-Z0-9-]+) )?Network Management Card AOS v?(?P<aos>[0-9][0-9a-z.]*)", re.ASCII
+)
 
 # Serials that many devices share; they identify nothing (facts/NMC).
 JUNK_SERIALS = frozenset({"UPS_IDEN", "UNKNOWN", "NONE", "N/A"})
 # Factory names: sysName as shipped. They do not count as unique (SAFETY 3, identity).
-FACTORY_NAMES = frozenset({"", "unknown", "apc", "apcats", "ats", "apc_ats", "rack ats", "rackats", "nmc", "localhost", "none"})
+FACTORY_NAMES = frozenset(
+    {"", "unknown", "apc", "apcats", "ats", "apc_ats", "rack ats", "rackats", "nmc", "localhost", "none"}
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class CardIdentity:
 
     @property
     def oddly_simulated(self) -> bool:
-        """It says that it is simulated, but not in the form that fixes its speed: then nothing is known of its clock."""
+        """It says that it is simulated, but not in the form that fixes its speed: its clock is not known."""
         return "SIMULATED" in self.description and self.simulated is None
 
 

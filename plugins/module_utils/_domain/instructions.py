@@ -95,11 +95,14 @@ def next_action(state: State, context: Context) -> str:
     if state is State.AOS_NEW_OLD_APP:
         again = "take the loads off again" if loads else f"isolate {other} again"
         may = "connect the loads" if loads else f"reconnect {other}"
-        return f"The new AOS runs with the old app, and the ATS is quiet. You may {may} now; {again} before the app is sent."
+        return (
+            f"The new AOS runs with the old app, and the ATS is quiet. You may {may} now; "
+            f"{again} before the app is sent."
+        )
     if state is State.AOS_NEW_NO_APP:
         return (
-            "The new AOS runs without an ATS app, so nothing can be measured. Leave every plug and every load as it is. "
-            "Run again with method app_only and a confirmation."
+            "The new AOS runs without an ATS app, so nothing can be measured. "
+            "Leave every plug and every load as it is. Run again with method app_only and a confirmation."
         )
     if state is State.AOS_SENT_UNSURE:
         return (
@@ -114,7 +117,9 @@ def next_action(state: State, context: Context) -> str:
             "The unit is not settled before 240 s after the return; run again then."
         )
     if state is State.SENT_SILENT:
-        return "The card does not answer. Leave everything as it is, do not power-cycle it, and run again when it answers."
+        return (
+            "The card does not answer. Leave everything as it is, do not power-cycle it, and run again when it answers."
+        )
     if state is State.CONTROLLER_LOST_ISOLATED:
         if loads:
             return "The controller does not answer. Connect no load, touch no input, and run the recovery playbook."
@@ -127,14 +132,20 @@ def next_action(state: State, context: Context) -> str:
         )
     if state is State.SETTINGS_DIFFER:
         named = "; ".join(context.differences) or "see the result"
-        return f"The flash changed settings ({named}). Correct preferred source, sensitivity and range first, then run the restore step."
+        return (
+            f"The flash changed settings ({named}). Correct preferred source, sensitivity and range first, "
+            "then run the restore step."
+        )
     if state is State.HARDWARE_FAILED:
-        return f"Keep everything as it is, on {kept} alone if it is so, and contact the maker: {'; '.join(context.differences)}."
+        return f"Keep every plug and load as it is (stay on {kept}) and contact the maker: {'; '.join(context.differences)}."
     if state is State.SETTLED:
         held = "Connect no load and touch no input" if loads else f"Keep {other} disconnected"
         return f"The new firmware has settled. {held} until the restore step tells you when."
     if state is State.VERIFIED:
-        return "Versions, settings and hardware read as they should. Leave every plug and every load until the restore step tells you when."
+        return (
+            "Versions, settings and hardware read as they should. "
+            "Leave every plug and every load as it is until the restore step tells you when."
+        )
     if state is State.REDUNDANT:
         return "Nothing is left to do."
     return f"Stay on {kept}. Check the feed and the plug of {other}, and run the restore step again."

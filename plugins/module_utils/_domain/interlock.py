@@ -9,9 +9,10 @@ Private to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from .ats import Health, Source
 from .checks import DAY_S, DEAD_SHARE, SAMPLE_CHECKS, Found, Method, Rules, has_own_reference, primary_reference_v
@@ -151,7 +152,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Blind:
-    """The blind window: ``carried`` is the last verdict before the AOS was sent, ``answering_s`` how long the card answers."""
+    """The blind window: ``carried`` is the last verdict that the ATS answered for, ``answering_s`` the card's answering."""
 
     carried: Verdict
     answering_s: float
@@ -296,7 +297,7 @@ def _mean_v(case: Case) -> float | None:
 
 
 def stable_window(case: Case, rules: Rules, names: tuple[str, ...]) -> tuple[tuple[Sample, ...], str]:
-    """The newest unbroken run of samples in which nothing changed and every check in ``names`` holds; and what broke it."""
+    """The newest run of samples in which nothing changed and every check in ``names`` holds; and what ended it."""
     samples, bounds = case.samples, case.bounds
     if not samples or not samples[-1].answered:
         return (), "no answer"

@@ -24,7 +24,11 @@ def load_zero(load: Load) -> tuple[bool, bool, str]:
         for number in range(1, count + 1):
             row = have.get(str(number))
             if row is None or not row.current_a.known:
-                return False, True, f"bank row {number} of {count}: current {row.current_a.shown() if row else 'absent'}"
+                return (
+                    False,
+                    True,
+                    f"bank row {number} of {count}: current {row.current_a.shown() if row else 'absent'}",
+                )
         return True, False, f"{count} bank rows, every known current, VA and W is 0"
     if not load.phases:
         return False, True, "the unit shows neither banks nor output phases"

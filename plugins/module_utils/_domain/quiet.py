@@ -65,7 +65,7 @@ def download_open(log: LogFacts, watch: Watch) -> bool:
 
 
 def log_wanted(log: LogFacts, watch: Watch) -> bool:
-    """Would reading the log now bring the answer nearer? (After the watch, not before: the rule wants a log read later.)"""
+    """Would reading the log now bring the answer nearer? The rule wants a log read after the watch, not before."""
     if watch.unbroken_since_s is None or watch.uptime_s is None:
         return False
     if not log.readable:
@@ -85,10 +85,9 @@ def controller_quiet(log: LogFacts, watch: Watch) -> Found:
     if download_open(log, watch):
         return Found(False, f"a download into the controller may be going on: {log.begun}", missing=True)
     note = " (a begun download's end was not seen)" if log.begun else ""
-    if watch.uptime_s >= LONG_UPTIME_S and log.comparable:
-        # A log read before a break says nothing of what came after it.
-        if log.fetched_s >= watch.unbroken_since_s:
-            return Found(True, f"uptime {watch.uptime_s:.0f} s, no download in the event log{note}")
+    # A log read before a break says nothing of what came after it.
+    if watch.uptime_s >= LONG_UPTIME_S and log.comparable and log.fetched_s >= watch.unbroken_since_s:
+        return Found(True, f"uptime {watch.uptime_s:.0f} s, no download in the event log{note}")
     twice = log.doubled
     if watch.uptime_s < SHORT_UPTIME_S * twice:
         return Found(False, f"uptime {watch.uptime_s:.0f} s of {SHORT_UPTIME_S * twice:.0f} s", missing=True)

@@ -114,8 +114,8 @@ def _read_labelled(shown: _Shown, cells: list[str]) -> None:
     if first is not None and len(cells) > 1:
         # A second tab is part of what was written there: no name then.
         shown.add(first, cells[1] if len(cells) == 2 else "")
-    elif last is not None and len(cells) == 2:
-        shown.add(last, cells[0])
+    elif last is not None and len(cells) > 1:
+        shown.add(last, cells[0] if len(cells) == 2 else "")
     else:
         for cell in cells:
             match = _LABELLED.match(cell)

@@ -121,7 +121,7 @@ def ensure_backup(unit: Unit) -> dict[str, str] | None:
 
 
 def verify(unit: Unit) -> tuple[list[str], list[str], bool]:
-    """(settings that differ, hardware that failed, whether there was a baseline). Versions are compared by the caller."""
+    """(settings that differ, hardware that failed, was there a baseline). The caller compares versions."""
     sample = unit.read_whole()
     if not sample.app_answers:
         raise Stop("timeout", f"the unit cannot be verified: {sample.error or 'no ATS object answers'}")

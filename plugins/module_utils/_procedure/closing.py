@@ -120,7 +120,9 @@ def _aos_sent(unit: Unit, sample: Sample) -> State:
         return State.AOS_SENT_UNSURE
     if not sample.app_answers:
         return State.AOS_NEW_NO_APP
-    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or unit.sent.app_cut and not _watched_after_cut(unit):
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or (
+        unit.sent.app_cut and not _watched_after_cut(unit)
+    ):
         return State.AOS_SENT_UNSURE
     _read_log(unit)
     calm = wait_out_transfer(unit)

@@ -68,7 +68,8 @@ def refuse_foreign(unit: Unit) -> None:
 def classify(unit: Unit) -> Entry:
     refuse_foreign(unit)
     package = unit.package
-    assert package is not None and package.aos is not None and package.app is not None
+    if package is None or package.aos is None or package.app is None:
+        raise Stop("package", "a package with an AOS and an app is needed")
     card = unit.observer.newest.identity
     files: list[FirmwareFile] = []
     if card.aos.version != package.aos.version:
@@ -89,7 +90,7 @@ def classify(unit: Unit) -> Entry:
     note = f"; an earlier run ({earlier.get('run')}) sent {earlier.get('file')} and did not settle" if earlier else ""
     if files:
         return Entry(EntryKind.SEND, f"{' and '.join(file.file for file in files)} to be sent{note}", tuple(files))
-    return _nothing_differs(unit, bool(earlier), note)
+    return _nothing_differs(unit, package.app, bool(earlier), note)
 
 
 def _app_comes(unit: Unit) -> bool:
@@ -100,8 +101,7 @@ def _app_comes(unit: Unit) -> bool:
     return False
 
 
-def _nothing_differs(unit: Unit, earlier: bool, note: str) -> Entry:
-    assert unit.package is not None and unit.package.app is not None
+def _nothing_differs(unit: Unit, app: FirmwareFile, earlier: bool, note: str) -> Entry:
     sample = unit.observer.newest
     readable = unit.read_log()
     facts = unit.log.facts()
@@ -112,8 +112,10 @@ def _nothing_differs(unit: Unit, earlier: bool, note: str) -> Entry:
     if not readable:
         return Entry(EntryKind.WATCH, f"the event log cannot be read: {facts.error}")
     if not sample.ats.controller_comm.is_(Comm.ESTABLISHED):
-        return Entry(EntryKind.CONTROLLER_LOST, f"communication with the controller: {sample.ats.controller_comm.shown()}")
+        return Entry(
+            EntryKind.CONTROLLER_LOST, f"communication with the controller: {sample.ats.controller_comm.shown()}"
+        )
     if facts.failed_since_start:
         reason = f"since the last start a download into the controller failed: {facts.failed_since_start}"
-        return Entry(EntryKind.RESEND_APP, reason, (unit.package.app,))
+        return Entry(EntryKind.RESEND_APP, reason, (app,))
     return Entry(EntryKind.UNCHANGED, "the wanted versions run and nothing is open")

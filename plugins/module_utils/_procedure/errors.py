@@ -13,7 +13,7 @@ from .._domain.interlock import Verdict
 
 
 class Stop(Exception):
-    """``kind`` as in the results' error.kind; ``state`` None: the closing measurement decides what the person is told."""
+    """``kind`` as in the results' error.kind; ``state`` None: the closing measurement decides what is told."""
 
     def __init__(
         self,

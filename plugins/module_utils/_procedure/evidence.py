@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from .errors import Stop
 
@@ -87,7 +88,7 @@ class NoEvidence:
 
 
 def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
-    """The records of earlier runs with this unit, oldest first. A damaged line is skipped, a file never fails the run."""
+    """The records of earlier runs with this unit, oldest first. Raises Stop("state") where a file cannot be read."""
     names: set[Path] = set()
     for key in keys:
         names.update(path for path in folder.glob("*.jsonl") if f"_{key}_" in path.name)

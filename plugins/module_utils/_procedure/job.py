@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Any, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from .._domain.ats import Redundancy
 from .._domain.bulletins import app_token_of
@@ -34,7 +35,9 @@ def require_ats(unit: Unit) -> None:
     if sample.ats.objects_answered or app_token_of(card.model) or card.app_token in ("g2ats", "ats4g"):
         return
     what = card.model or card.lead or "a device that names no model"
-    raise Stop("not_an_ats", f"{unit.address} answers as {what[:80]}, not as a Rack ATS", state=State.NOTHING_SENT_UNSURE)
+    raise Stop(
+        "not_an_ats", f"{unit.address} answers as {what[:80]}, not as a Rack ATS", state=State.NOTHING_SENT_UNSURE
+    )
 
 
 @contextmanager
@@ -69,11 +72,9 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
     given = stop.state if stop else None
     details = stop.details if stop else {}
     state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
-    try:
+    # Where the measurement itself fails, the words that move nothing stand.
+    with suppress(Stop, TransportError, Interrupted):
         state = conclude(unit, given) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
-    except (Stop, TransportError, Interrupted):
-        # The measurement itself failed: the words that move nothing stand.
-        pass
     say_end(unit, report, state, message, details)
     _note_end(unit, kind, message, state)
 
@@ -212,12 +213,15 @@ def do_verify(unit: Unit, report: dict[str, Any]) -> None:
     unit.begin("verify", writing=True)
     refuse_foreign(unit)
     package, card = unit.package, unit.observer.newest.identity
-    assert package is not None and package.aos is not None and package.app is not None
+    if package is None or package.aos is None or package.app is None:
+        raise Stop("package", "a package with an AOS and an app is needed")
     if card.aos.version != package.aos.version or card.app.version != package.app.version:
         raise Stop("state", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
     open_run = unfinished(unit.earlier)
     if open_run is not None:
-        raise Stop("state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches")
+        raise Stop(
+            "state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches"
+        )
     differences, failed, has_baseline = verify(unit)
     report["differences"], report["baseline"] = differences, has_baseline
     unit.record("verified", differences=differences, failed=failed, baseline=has_baseline)

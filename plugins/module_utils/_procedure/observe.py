@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching one unit: samples at their pace, what stayed unbroken since when, and the event log. Private to the collection."""
+"""Watching one unit: samples at their pace, what stayed unbroken since when, the event log. Private to the collection."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Callable, Sequence
+from typing import Any
 
 from .._domain.ats import Source
 from .._domain.events import EventLog, EventRow, download_in_progress, failed_since_start, new_rows

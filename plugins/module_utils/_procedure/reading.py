@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from .._domain.observation import Sample
 from .._powernet.nmc import ALL, WATCH, StateRead, read_state

@@ -201,7 +201,9 @@ def isolate(unit: Unit) -> Verdict:
         guide.look()
         if unit.clock.now() >= end:
             guide.withdraw("the time to do it is over")
-            raise Stop("refused", f"not isolated in {unit.options.action_timeout_s:.0f} s: {'; '.join(final.reasons)}", final)
+            raise Stop(
+                "refused", f"not isolated in {unit.options.action_timeout_s:.0f} s: {'; '.join(final.reasons)}", final
+            )
         guide.waiter.step(final)
 
 
@@ -225,7 +227,8 @@ class _Guide:
             self._look_no_load(before)
             return
         primary = unit.options.primary
-        assert primary is not None
+        if primary is None:
+            raise Stop("refused", "primary_source is needed: it names the input that stays", before)
         self._look_single_source(before, primary, unit.observer.newest)
 
     def _look_no_load(self, before: Verdict) -> None:
@@ -282,11 +285,14 @@ class _Guide:
             return
         unit.read_log()
         if not wait_out_transfer(unit) or not may_reconnect_untouched(unit):
-            raise Stop("refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before)
+            raise Stop(
+                "refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before
+            )
         self.putting_back, self.allowed = True, False
         unit.record("permission_reconnect", source=secondary)
         unit.say(
-            f"you may reconnect source {secondary} now: put it back, wait for 'you may disconnect', unplug it again", "permission"
+            f"you may reconnect source {secondary} now: put it back, wait for 'you may disconnect', unplug it again",
+            "permission",
         )
 
     def withdraw(self, why: str) -> None:

@@ -24,7 +24,7 @@ AGAIN_S = 30.0
 
 
 def restore(unit: Unit) -> bool:
-    """Ends fully redundant (or, for no_load, with the word to connect the loads). True if it was redundant all along."""
+    """Ends fully redundant (no_load: with the word to connect the loads). True if it was redundant all along."""
     refuse_foreign(unit)
     _wanted_versions(unit)
     redundant_before = _redundant(unit.observer.newest, unit)
@@ -54,7 +54,9 @@ def _wanted_versions(unit: Unit) -> None:
     if package is None or package.aos is None or package.app is None:
         raise Stop("package", "the restore step needs the package that was sent")
     if card.aos.version != package.aos.version or card.app.version != package.app.version:
-        raise Stop("refused", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
+        raise Stop(
+            "refused", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions"
+        )
 
 
 def _redundant(sample: Sample, unit: Unit) -> bool:
@@ -123,7 +125,9 @@ class _Restoring:
         if sample.answered and source.status.is_(Health.OK):
             self.seen_back = True
             voltage = source.voltage_v.or_none()
-            inside, bounds = in_range(sample.ats, sample.ats.model, voltage, None) if voltage is not None else (False, "")
+            inside, bounds = (
+                in_range(sample.ats, sample.ats.model, voltage, None) if voltage is not None else (False, "")
+            )
             healthy = primary_healthy(sample, self.rules).ok and switch_healthy(sample, self.rules).ok
             if not (inside and healthy and _redundant(sample, unit)):
                 self.back_since = None
@@ -158,7 +162,9 @@ class _Restoring:
             unit.record("permission_reconnect", source=name)
             unit.say(f"you may reconnect source {name} now", "permission")
         if self.allowed:
-            unit.say(f"source {name} not back yet: {sample.ats.input(self.primary.other).voltage_v.shown('V')}", "watching")
+            unit.say(
+                f"source {name} not back yet: {sample.ats.input(self.primary.other).voltage_v.shown('V')}", "watching"
+            )
         else:
             unit.say(f"measuring, DO NOT RECONNECT source {name} yet", "watching")
 
@@ -231,10 +237,18 @@ def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None
             return found.observed
     ats = sample.ats
     wanted = before or {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"}
-    now = {"input_a": ats.input_a.status.shown(), "input_b": ats.input_b.status.shown(), "redundancy": ats.redundancy.shown()}
+    now = {
+        "input_a": ats.input_a.status.shown(),
+        "input_b": ats.input_b.status.shown(),
+        "redundancy": ats.redundancy.shown(),
+    }
     for key, value in now.items():
         if wanted.get(key) != value:
             return f"{key} reads {value}, before it was {wanted.get(key)}"
     if not (ats.input_a.status.is_(Health.OK) or ats.input_b.status.is_(Health.OK)):
         return "no input is ok"
-    return "" if load_zero(ats.load)[0] or unit.observer.watch().unbroken_since_s is not None else "the measurement was interrupted"
+    return (
+        ""
+        if load_zero(ats.load)[0] or unit.observer.watch().unbroken_since_s is not None
+        else "the measurement was interrupted"
+    )

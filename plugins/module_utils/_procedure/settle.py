@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method, Rules, primary_healthy, secondary_dead
-from .._domain.interlock import secondary_seen_live
 from .._domain.instructions import State
+from .._domain.interlock import secondary_seen_live
 from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Sample
 from .._domain.quiet import END_NOT_SEEN_S, SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
@@ -122,7 +122,11 @@ class Settling:
             self.back += 1
             # One odd value right after a boot is not a plug; two in a row under an established controller are.
             if self.back >= 2:
-                raise Stop("state", f"source {secondary.name} has returned: {dead.observed}", state=State.APP_SENT_SECONDARY_BACK)
+                raise Stop(
+                    "state",
+                    f"source {secondary.name} has returned: {dead.observed}",
+                    state=State.APP_SENT_SECONDARY_BACK,
+                )
         else:
             self.back = 0
         if not dead.ok:
@@ -147,7 +151,9 @@ class Settling:
         if not facts.readable or facts.fetched_s < needed:
             facts = self._read_log(now) or facts
         if not facts.readable or facts.fetched_s < needed:
-            self._why = f"the event log cannot be read: {facts.error}" if not facts.readable else "reading the event log"
+            self._why = (
+                f"the event log cannot be read: {facts.error}" if not facts.readable else "reading the event log"
+            )
             return False
         if now - self.calm_since < WATCH_S * facts.doubled or watch.uptime_s < SHORT_UPTIME_S * facts.doubled:
             self._why = "the event log shares no row with the one before: waiting twice as long"

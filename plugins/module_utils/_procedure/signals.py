@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any
 
 from .errors import Interrupted
 
@@ -36,7 +37,7 @@ def _handlers(numbers: tuple[signal.Signals, ...], handler: Any) -> Iterator[Non
 def held_signals() -> Iterator[None]:
     """What arrives inside is noted, and sent again at the end.
 
-    Handlers, not a mask: a mask holds for one thread, and a signal that another thread takes still runs in the main one.
+    Handlers, not a mask: a mask holds for one thread, and what another thread takes still runs in the main one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

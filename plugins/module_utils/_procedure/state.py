@@ -11,11 +11,12 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
-from .errors import Stop
 from .._domain.instructions import State
+from .errors import Stop
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -53,7 +54,7 @@ def _file_system(mount_point: str) -> str | None:
 
 
 def on_a_mount(path: Path) -> bool:
-    """Is the folder on a mount that outlives the container? (An emptyDir or a per-job mount of AWX cannot be told apart.)"""
+    """Is the folder on a mount that outlives the container? A per-job mount (emptyDir, AWX) cannot be told apart."""
     current = path.resolve()
     while not os.path.ismount(current):
         current = current.parent

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from .._domain.checks import Method
 from .._domain.firmware import FirmwareFile
@@ -152,7 +152,9 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         # Nothing leaves before this record is on the disk: a later run must know that it began.
         if unit.options.method is Method.RECOVERY:
             unit.record_or_stop("recovery_attempt", file=file.file)
-        unit.record_or_stop("stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks)
+        unit.record_or_stop(
+            "stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks
+        )
         unit.sent.begun.append(file.file)
         unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
         with held_signals():

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo, timezone
-from typing import Callable, Mapping, Protocol, Sequence
+from datetime import timezone, tzinfo
+from pathlib import Path
+from typing import Protocol
 
 from .._domain.ats import Comm, Redundancy, Source
 from .._domain.bulletins import app_token_of, ats_generation
@@ -31,7 +32,6 @@ from .errors import Interrupted, Stop
 from .evidence import Evidence, NoEvidence, history, last_word
 from .observe import LogTracker, Observer
 from .state import Locks, StateDir, key_of
-
 
 # As much of a kept event log as a card ever sends.
 MAX_LOG_BYTES = 262144
@@ -145,7 +145,9 @@ class Unit:
             if second.answered:
                 # One odd answer must not set a real unit's clock: two agree, and the login has to (same_unit).
                 if first.identity.simulated != second.identity.simulated or second.identity.oddly_simulated:
-                    raise Stop("identity", "the unit's word on whether it is simulated is not the same twice, or not clear")
+                    raise Stop(
+                        "identity", "the unit's word on whether it is simulated is not the same twice, or not clear"
+                    )
                 self._on_first(second)
                 self.factor = float(second.identity.simulated or 1)
                 self.bounds = Bounds.for_factor(self.factor, self.options.stability_s)
@@ -330,7 +332,10 @@ class Unit:
             return
         if sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s:
             self.disturbance = "the card restarted, and not by this run"
-        elif (before.identity.aos.file, before.identity.app.file) != (sample.identity.aos.file, sample.identity.app.file):
+        elif (before.identity.aos.file, before.identity.app.file) != (
+            sample.identity.aos.file,
+            sample.identity.app.file,
+        ):
             self.disturbance = "the firmware changed, and not by this run"
         elif before.last_transfer != sample.last_transfer and self.sent.nothing:
             self.disturbance = "the card's last-transfer result changed, and not by this run"
@@ -360,7 +365,7 @@ class Unit:
     # -- logging in ----------------------------------------------------------------------------------------------
 
     def login(self) -> Login:
-        """A login of the kind that sends, with event.txt read over it. The caller closes it. Busy cards are waited for."""
+        """A login of the kind that sends, with event.txt read over it; the caller closes it. A busy card is waited for."""
         end = self.clock.now() + self.options.busy_timeout_s
         pause = 5.0
         while True:

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps 4 to 6 of SAFETY 4: what is to be sent, sent in order, each file under its own verdict. Private to the collection."""
+"""Steps 4 to 6 of SAFETY 4: the files in their order, each under its own verdict. Private to the collection."""
 
 from __future__ import annotations
 
-from .._domain.interlock import Blind, Verdict
 from .._domain.instructions import State
+from .._domain.interlock import Blind, Verdict
 from .baseline import ensure_backup
 from .entry import Entry, EntryKind
 from .errors import Stop
@@ -46,7 +46,7 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
 
 
 def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | None:
-    """After the AOS: either the ATS answers, and the full interlock must hold again, or the card is blind (SAFETY 4.5)."""
+    """After the AOS: the ATS answers, and the full interlock must hold again, or the card is blind (SAFETY 4.5)."""
     waiter = Waiter(unit, after_restart=True)
     end = unit.clock.now() + unit.options.controller_timeout_s
     answering_since: float | None = None
@@ -68,7 +68,7 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
             held = "" if carried is not None else "what was measured while the AOS was sent contradicts; "
             raise Stop(
                 "refused",
-                f"{held}the card shows no ATS app for more than 10 minutes since the AOS was sent: the app is held back",
+                f"{held}the card shows no ATS app, 10 minutes since the AOS was sent are over: the app is held back",
                 verdict,
                 State.AOS_NEW_NO_APP,
             )

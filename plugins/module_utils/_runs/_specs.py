@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import MAX_POLL_S, STABILITY_FLOOR_S
+from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import (
+    FRESH_S,
+    MAX_POLL_S,
+    STABILITY_FLOOR_S,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import SnmpOptions
 
 Spec = dict[str, dict[str, Any]]
@@ -136,6 +140,13 @@ def check_options(params: Mapping[str, Any]) -> None:
         # Negated, so that NaN is out of range.
         if value is not None and not least <= value <= most:
             raise OptionError(f"{name} must be from {least:g} to {most:g}, not {value:g}{_WHY.get(name, '')}.")
+    if "method" in params:
+        patience_s = (params.get("snmp_timeout") or 0) * ((params.get("snmp_retries") or 0) + 1)
+        if patience_s >= FRESH_S:
+            raise OptionError(
+                f"snmp_timeout x (snmp_retries + 1) is {patience_s:g} s; it must stay under {FRESH_S:g} s, "
+                "or one lost answer makes every reading too old to prove anything."
+            )
     if params.get("transfer_protocol") == "scp":
         raise OptionError("transfer_protocol scp is not supported yet: it comes with a later version. Use ftp.")
     for name in ("host", "change_reference", "confirmation_timezone"):

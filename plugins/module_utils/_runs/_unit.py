@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
-from typing import Any, Callable
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .._domain.ats import Source
@@ -176,7 +177,9 @@ def _steps(unit: Unit) -> list[dict[str, Any]]:
     """The run's timeline, in words, from the evidence's summary."""
     found = []
     for record in unit.evidence.summary:
-        extra = [str(record[key]) for key in ("file", "source", "reason", "state", "error", "message") if record.get(key)]
+        extra = [
+            str(record[key]) for key in ("file", "source", "reason", "state", "error", "message") if record.get(key)
+        ]
         found.append({"time": record["t"], "text": " ".join([str(record["kind"]).replace("_", " "), *extra])})
     return found
 
@@ -184,5 +187,3 @@ def _steps(unit: Unit) -> list[dict[str, Any]]:
 def _last_reading(client: SnmpClient, report: dict[str, Any]) -> None:
     state: StateRead = read_state(client)
     report["ats"], report["nmc"] = ats_result(state.ats, state.nmc.identity), nmc_result(state.nmc)
-
-

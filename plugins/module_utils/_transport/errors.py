@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class TransportError(Exception):
-    """``kind`` is one of timeout, auth, busy, transfer, unsupported, internal; ``message`` is a sentence without secrets."""
+    """``kind``: timeout, auth, busy, transfer, unsupported or internal; ``message`` is a sentence without secrets."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

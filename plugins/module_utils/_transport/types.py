@@ -10,10 +10,10 @@ Object identifiers are tuples of int. Private to the collection.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 Oid = tuple[int, ...]
-RawValue = int | bytes | Oid
+RawValue: TypeAlias = "int | bytes | Oid"
 
 
 class SnmpClient(Protocol):
