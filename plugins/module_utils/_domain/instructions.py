@@ -137,7 +137,7 @@ def next_action(state: State, context: Context) -> str:
             "then run the restore step."
         )
     if state is State.HARDWARE_FAILED:
-        return f"Keep every plug and load as it is (stay on {kept}) and contact the maker: {'; '.join(context.differences)}."
+        return f"Leave everything as it is (on {kept}) and contact the maker: {'; '.join(context.differences)}."
     if state is State.SETTLED:
         held = "Connect no load and touch no input" if loads else f"Keep {other} disconnected"
         return f"The new firmware has settled. {held} until the restore step tells you when."

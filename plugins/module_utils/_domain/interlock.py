@@ -152,7 +152,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Blind:
-    """The blind window: ``carried`` is the last verdict that the ATS answered for, ``answering_s`` the card's answering."""
+    """The blind window: ``carried`` is the last verdict the ATS answered for; ``answering_s``: since when the card answers."""
 
     carried: Verdict
     answering_s: float

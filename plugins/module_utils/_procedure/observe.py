@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching one unit: samples at their pace, what stayed unbroken since when, the event log. Private to the collection."""
+"""Watching one unit: samples at their pace, what stayed unbroken since when, the event log. Private to the project."""
 
 from __future__ import annotations
 

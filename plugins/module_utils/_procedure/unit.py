@@ -365,7 +365,7 @@ class Unit:
     # -- logging in ----------------------------------------------------------------------------------------------
 
     def login(self) -> Login:
-        """A login of the kind that sends, with event.txt read over it; the caller closes it. A busy card is waited for."""
+        """A login of the kind that sends, with event.txt read over it; the caller closes it. Waits for a busy card."""
         end = self.clock.now() + self.options.busy_timeout_s
         pause = 5.0
         while True:
