@@ -152,7 +152,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Blind:
-    """The blind window: ``carried`` is the last verdict the ATS answered for; ``answering_s``: since when the card answers."""
+    """``carried``: the last verdict that the ATS answered for; ``answering_s``: for how long the card has answered."""
 
     carried: Verdict
     answering_s: float
