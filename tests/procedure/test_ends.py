@@ -23,14 +23,18 @@ APP = "apc_hw02_g2ats_392.bin"
 Reached = tuple[Situation, dict[str, Any]]
 
 
-def begin(tmp_path: Path, method: Method = Method.SINGLE_SOURCE, knobs: Knobs | None = None, **device: Any) -> Situation:
+def begin(
+    tmp_path: Path, method: Method = Method.SINGLE_SOURCE, knobs: Knobs | None = None, **device: Any
+) -> Situation:
     case = situation(method, tmp_path, knobs, **device)
     must_end(case.bench)
     case.witness = Witness(case.bench)  # type: ignore[attr-defined]
     return case
 
 
-def upgraded(tmp_path: Path, method: Method = Method.SINGLE_SOURCE, knobs: Knobs | None = None, **device: Any) -> Situation:
+def upgraded(
+    tmp_path: Path, method: Method = Method.SINGLE_SOURCE, knobs: Knobs | None = None, **device: Any
+) -> Situation:
     case = begin(tmp_path, method, knobs, **device)
     report = case.run()
     assert "error" not in report, report["error"]
@@ -42,7 +46,7 @@ def live(case: Situation) -> None:
     case.bench.clock.sleep(60.0)
 
 
-# --- one function for each row of the table --------------------------------------------------------------------------
+# --- one function for each row of the table -----------------------------------------------------------------
 
 
 def nothing_sent(tmp_path: Path) -> Reached:
@@ -150,7 +154,9 @@ def app_sent_no_load(tmp_path: Path) -> Reached:
 def app_sent_secondary_back(tmp_path: Path) -> Reached:
     case = begin(tmp_path)
     on_line(
-        case.bench, f"sending {APP}", lambda: case.device.fault("source_returns", input="A", on="download_end", after_s=20.0)
+        case.bench,
+        f"sending {APP}",
+        lambda: case.device.fault("source_returns", input="A", on="download_end", after_s=20.0),
     )
     return case, case.run()
 
@@ -194,6 +200,11 @@ def controller_lost_live(tmp_path: Path) -> Reached:
 def verified(tmp_path: Path) -> Reached:
     case = upgraded(tmp_path)
     return case, case.run("verify")
+
+
+def backed_up(tmp_path: Path) -> Reached:
+    case = begin(tmp_path)
+    return case, case.run("backup")
 
 
 def settings_differ_verify(tmp_path: Path) -> Reached:
@@ -298,10 +309,10 @@ ENDS: list[tuple[State, Callable[[Path], Reached], bool, tuple[str, ...]]] = [
     (State.AOS_SENT_UNSURE, aos_cut, True, ("Leave every plug and every load as it is", "do not power-cycle")),
     (State.APP_SENT_SECONDARY_DEAD, app_sent_secondary_dead, True, ("DO NOT RECONNECT source A", "shut the load down")),
     (State.APP_SENT_SECONDARY_DEAD, app_sent_no_load, True, ("CONNECT NO LOAD", "TOUCH NO INPUT")),
-    (State.APP_SENT_SECONDARY_BACK, app_sent_secondary_back, True, ("Touch no input plug", "240 s", "Shut the load down")),
+    (State.APP_SENT_SECONDARY_BACK, app_sent_secondary_back, True, ("Touch no input plug", "240 s", "Shut the load")),
     (State.SENT_SILENT, silent_after_the_aos, True, ("Leave everything as it is", "do not power-cycle", "run again")),
     (State.SENT_SILENT, silent_after_the_app, True, ("Leave everything as it is", "do not power-cycle", "run again")),
-    (State.CONTROLLER_LOST_ISOLATED, controller_lost_isolated, True, ("Keep source A disconnected", "recovery playbook")),
+    (State.CONTROLLER_LOST_ISOLATED, controller_lost_isolated, True, ("source A disconnected", "recovery playbook")),
     (State.CONTROLLER_LOST_ISOLATED, controller_lost_no_load, True, ("Connect no load", "recovery playbook")),
     (
         State.CONTROLLER_LOST_LIVE, controller_lost_live, True,
@@ -309,15 +320,16 @@ ENDS: list[tuple[State, Callable[[Path], Reached], bool, tuple[str, ...]]] = [
     ),
     (State.SETTINGS_DIFFER, settings_differ_verify, False, ("preferred_source", "Correct", "restore step")),
     (State.SETTINGS_DIFFER, settings_differ_restore, True, ("preferred_source", "Correct", "restore step")),
-    (State.HARDWARE_FAILED, switch_failed_verify, True, ("Keep everything as it is", "contact the maker")),
-    (State.HARDWARE_FAILED, display_failed_restore, True, ("Keep everything as it is", "contact the maker")),
+    (State.HARDWARE_FAILED, switch_failed_verify, True, ("everything as it is", "contact the maker")),
+    (State.HARDWARE_FAILED, display_failed_restore, True, ("everything as it is", "contact the maker")),
     (State.SETTLED, settled, False, ("Keep source A disconnected until the restore step",)),
     (State.SETTLED, settled_no_load, False, ("Connect no load", "restore step")),
+    (State.BACKED_UP, backed_up, False, ()),
     (State.VERIFIED, verified, False, ("restore step",)),
     (State.REDUNDANT, restored, False, ()),
     (State.REDUNDANT, restored_loads, False, ()),
     (State.RESTORE_FAILED, never_reconnected, True, ("Stay on source B", "Check the feed", "restore step again")),
-    (State.RESTORE_FAILED, reconnected_out_of_range, True, ("Stay on source B", "Check the feed", "restore step again")),
+    (State.RESTORE_FAILED, reconnected_out_of_range, True, ("Stay on source B", "Check the feed", "restore step")),
     (State.UNCHANGED, unchanged, False, ("Nothing is to be done", "Leave every plug as it is")),
     (State.WATCH, watching, False, ("Leave every plug and every load as it is",)),
     (State.READY, ready, False, ("Leave every plug as it is",)),
@@ -327,7 +339,9 @@ IDS = [f"{state.value}-{reach.__name__}" for state, reach, _fails, _words in END
 
 
 @pytest.mark.parametrize(("state", "reach", "fails", "words"), ENDS, ids=IDS)
-def test_end(state: State, reach: Callable[[Path], Reached], fails: bool, words: tuple[str, ...], tmp_path: Path) -> None:
+def test_end(
+    state: State, reach: Callable[[Path], Reached], fails: bool, words: tuple[str, ...], tmp_path: Path
+) -> None:
     case, report = reach(tmp_path)
     action = report["next_action"]
     assert report["state"] == state.value, (report.get("error"), action)
@@ -356,7 +370,7 @@ def test_the_words_of_a_dead_controller_say_why(tmp_path: Path) -> None:
 
 
 def test_a_gone_primary_is_never_answered_with_a_permission(tmp_path: Path) -> None:
-    """Refused for the primary's feed while the secondary is out: the words still move nothing that would drop the load."""
+    """Refused for the primary's feed while the secondary is out: the words move nothing that would drop the load."""
     case = begin(tmp_path)
     case.device.patch({"inputs": {"B": {"voltage_v": 190}}})
     case.bench.clock.sleep(20.0)

@@ -87,8 +87,12 @@ def test_old_rows_do_not_count(task: Any, what: str, tmp_path: Path) -> None:
     nothing_is_touched(made, report, before)
 
 
-@pytest.mark.parametrize("knobs", [Knobs(event_layout=layout) for layout in ("bare", "labelled", "joined")]
-                         + [Knobs(clock_offset_s=-86400.0 * 7000), Knobs(log_rows=25)], ids=str)
+@pytest.mark.parametrize(
+    "knobs",
+    [Knobs(event_layout=layout) for layout in ("bare", "labelled", "joined")]
+    + [Knobs(clock_offset_s=-86400.0 * 7000), Knobs(log_rows=25)],
+    ids=str,
+)
 def test_in_every_layout_of_the_log(knobs: Knobs, tmp_path: Path) -> None:
     made = upgraded(tmp_path, knobs)
     report = made.run(job.do_upgrade, made.options(confirmations=(), primary=None))

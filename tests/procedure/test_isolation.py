@@ -1,7 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for the electrician: the wrong plug, a primary that fails, a permission withdrawn, a voltage that is not shown."""
+"""Waiting for the electrician: the wrong plug, a primary that fails, a permission withdrawn, a voltage not shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def plug(made: Bench, side: str, inside: bool, after_s: float = 5.0) -> None:
 
 def untouched(made: Bench) -> bool:
     truth = made.device.truth()
-    return truth["bytes_received"] == 0 and truth["transfers"] == [] and not truth["load_dropped"] and not truth["damaged"]
+    return (
+        truth["bytes_received"] == 0 and truth["transfers"] == [] and not truth["load_dropped"] and not truth["damaged"]
+    )
 
 
 def said(made: Bench, part: str) -> list[int]:
@@ -151,8 +153,12 @@ def test_the_unconfirmed_are_not_asked_to_pull(tmp_path: Path) -> None:
     assert names(report, "disconnected_confirmed") and witness.heard.count("disconnect A") == 0
 
 
-NO_VOLTAGE = [Knobs(dead_voltage="minus_one"), Knobs(dead_voltage="no_row"), Knobs(dead_voltage="no_row", dead_frequency="absent"),
-              Knobs(dead_voltage="minus_one", dead_frequency="minus_one")]  # fmt: skip
+NO_VOLTAGE = [
+    Knobs(dead_voltage="minus_one"),
+    Knobs(dead_voltage="no_row"),
+    Knobs(dead_voltage="no_row", dead_frequency="absent"),
+    Knobs(dead_voltage="minus_one", dead_frequency="minus_one"),
+]
 
 
 @pytest.mark.parametrize("knobs", NO_VOLTAGE, ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}")
@@ -190,7 +196,9 @@ def test_not_seen_to_go_where_a_reconnect_is_not_allowed(tmp_path: Path) -> None
     assert "reconnect A" not in witness.heard and report["state"] == "nothing_sent_unsure"
 
 
-@pytest.mark.parametrize("knobs", [Knobs(dead_voltage="minus_one", dead_supply_24v=2), Knobs(dead_voltage="no_row", dead_supply_24v=0)])
+@pytest.mark.parametrize(
+    "knobs", [Knobs(dead_voltage="minus_one", dead_supply_24v=2), Knobs(dead_voltage="no_row", dead_supply_24v=0)]
+)
 def test_no_voltage_and_no_other_proof_is_refused(knobs: Knobs, tmp_path: Path) -> None:
     made, witness = bench(tmp_path, knobs)
     made.electrician()

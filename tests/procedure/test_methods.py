@@ -39,7 +39,7 @@ def start(tmp_path: Path, method: Method, knobs: Knobs | None = None, **device: 
     return case, Witness(case.bench)
 
 
-# --- a healthy unit is never let in by a side door ---------------------------------------------------------------------
+# --- a healthy unit is never let in by a side door ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", [Method.APP_ONLY, Method.RECOVERY])
@@ -70,7 +70,7 @@ def test_a_healthy_unit_with_every_confirmation_is_refused(
     assert made.device.truth()["bytes_received"] == before
 
 
-# --- app_only --------------------------------------------------------------------------------------------------------
+# --- app_only -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shown", ["absent", "letter"])
@@ -111,7 +111,8 @@ STAMPS = {
 def test_a_stamp_that_does_not_count(method: Method, what: str, tmp_path: Path) -> None:
     case, _witness = start(tmp_path, method)
     given = tuple(
-        Confirmation(item.what, f"{case.device.serial}@{STAMPS[what](case.bench)}") for item in case.options.confirmations
+        Confirmation(item.what, f"{case.device.serial}@{STAMPS[what](case.bench)}")
+        for item in case.options.confirmations
     )
     report = case.run(confirmations=given)
     assert report["error"]["kind"] == "refused" and any(name.endswith("_confirmed") for name in failing(report))
@@ -210,7 +211,7 @@ def test_a_name_plate_serial_where_nothing_is_readable(tmp_path: Path) -> None:
             assert "not verifiable" in str(report["interlock"])
 
 
-# --- the blind window ------------------------------------------------------------------------------------------------
+# --- the blind window ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shown", ["absent", "letter"])
@@ -222,7 +223,7 @@ def test_the_old_app_does_not_run_on_the_new_aos(method: Method, shown: str, tmp
     truth = case.device.truth()
     assert [file["complete"] for file in truth["files_received"]] == [True, True]
     assert not truth["load_dropped"] and truth["controller"]["revision"] == "3.0.7" and witness.wrong == []
-    up = [event["time_s"] for event in truth["events"] if event["what"] == "card up"][0]
+    up = next(event["time_s"] for event in truth["events"] if event["what"] == "card up")
     begun = truth["transfers"][1]["started_s"]
     ended = truth["transfers"][0]["ended_s"]
     assert begun - up > 120.0, "blind means: the card has answered for 120 s"
@@ -235,7 +236,7 @@ def test_an_app_that_starts_late_ends_the_blindness(tmp_path: Path) -> None:
     report = case.run()
     assert "error" not in report
     truth = case.device.truth()
-    running = [event["time_s"] for event in truth["events"] if event["what"] == "app 3.7.1 running"][0]
+    running = next(event["time_s"] for event in truth["events"] if event["what"] == "app 3.7.1 running")
     assert truth["transfers"][1]["started_s"] - running > 240.0
 
 
@@ -292,14 +293,16 @@ def test_nothing_is_carried_into_another_run(tmp_path: Path) -> None:
     assert not any(entry["name"] == APP for entry in case.device.truth()["transfers"])
 
 
-# --- recovery --------------------------------------------------------------------------------------------------------
+# --- recovery -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shown", ["stale", "minus_one", "absent"])
 @pytest.mark.parametrize("dead", [1, 3])
 def test_recovery_revives_a_lost_controller(dead: int, shown: str, tmp_path: Path) -> None:
     """Values from before the cold start are shown, not judged: a card without its controller knows no newer ones."""
-    case, witness = start(tmp_path, Method.RECOVERY, Knobs(comm_when_dead=dead, ats_when_lost=shown, ats_before_comm=shown))
+    case, witness = start(
+        tmp_path, Method.RECOVERY, Knobs(comm_when_dead=dead, ats_when_lost=shown, ats_before_comm=shown)
+    )
     report = case.run()
     assert "error" not in report, report["error"]
     truth = case.device.truth()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refused before anything is sent: devices that are not covered, packages that do not fit, and what goes wrong on the way."""
+"""Refused before anything is sent: devices not covered, packages that do not fit; and what goes wrong on the way."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ AOS = "apc_hw02_aos_392.bin"
 
 def untouched(device: Any) -> bool:
     truth = device.truth()
-    return truth["bytes_received"] == 0 and truth["transfers"] == [] and truth["writes"] == [] and truth["restarts"] == []
+    return (
+        truth["bytes_received"] == 0 and truth["transfers"] == [] and truth["writes"] == [] and truth["restarts"] == []
+    )
 
 
-# --- devices that are not covered ------------------------------------------------------------------------------------
+# --- devices that are not covered ---------------------------------------------------------------------------
 
 FOREIGN = {
-    "ap7750": (lambda: package(), ("covered",)),  # gen 1: 3.x is an endless reboot
+    "ap7750": (package, ("covered",)),  # gen 1: 3.x is an endless reboot
     "ap4423": (lambda: package(hardware="hw05", aos="647", app="ats4g:647"), ("covered",)),
 }
 
@@ -89,14 +91,14 @@ def test_no_other_step_allows_anything_there_either(task: str, device: str, tmp_
     assert "error" in report and untouched(made.device) and "you may" not in " ".join(made.lines.lines)
 
 
-# --- packages ----------------------------------------------------------------------------------------------------------
+# --- packages -----------------------------------------------------------------------------------------------
 
 PACKAGES: dict[str, Any] = {
-    "hardware": dict(hardware="hw05"),
-    "app of the AP44xx": dict(app="ats4g:392"),
-    "app of a UPS": dict(app="sumx:392"),
-    "AOS older": dict(aos="373"),
-    "app older": dict(aos="374", app="g2ats:370"),
+    "hardware": {"hardware": "hw05"},
+    "app of the AP44xx": {"app": "ats4g:392"},
+    "app of a UPS": {"app": "sumx:392"},
+    "AOS older": {"aos": "373"},
+    "app older": {"aos": "374", "app": "g2ats:370"},
 }
 
 
@@ -117,7 +119,7 @@ def test_a_downgrade_only_when_asked_for(tmp_path: Path) -> None:
     assert "error" not in case.run("isolate", allow_downgrade=True)
 
 
-# --- what stands between ---------------------------------------------------------------------------------------------
+# --- what stands between ------------------------------------------------------------------------------------
 
 
 def test_two_units_crossed(tmp_path: Path) -> None:
@@ -149,7 +151,11 @@ def test_a_relay_takes_over_at_the_last_login(tmp_path: Path) -> None:
         away = real(options, peers)._open_login
         case.bench.ftp_device = case.device
         on_line(case.bench, "backup of config.ini", lambda: state.update(crossed=True))
-        unit._open_login = lambda idle: (away if state["crossed"] else own)(idle)
+
+        def relay(idle: Any) -> Any:
+            return (away if state["crossed"] else own)(idle)
+
+        unit._open_login = relay
         return unit
 
     case.bench.make = make  # type: ignore[method-assign]
@@ -199,7 +205,7 @@ def test_a_wrong_password_only_at_the_end(tmp_path: Path) -> None:
     assert "error" in report and report["state"] == "app_sent_secondary_dead" and report["error"]["kind"] == "auth"
 
 
-# --- transfers that break off ----------------------------------------------------------------------------------------
+# --- transfers that break off -------------------------------------------------------------------------------
 
 
 def begun(tmp_path: Path, knobs: Knobs | None = None) -> tuple[Situation, Witness]:

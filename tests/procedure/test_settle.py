@@ -17,7 +17,9 @@ from apcsim.knobs import Knobs
 APP = "apc_hw02_g2ats_392.bin"
 
 
-def start(tmp_path: Path, knobs: Knobs | None = None, method: Method = Method.SINGLE_SOURCE) -> tuple[Situation, dict[str, float]]:
+def start(
+    tmp_path: Path, knobs: Knobs | None = None, method: Method = Method.SINGLE_SOURCE
+) -> tuple[Situation, dict[str, float]]:
     case = situation(method, tmp_path, knobs)
     must_end(case.bench)
     times: dict[str, float] = {}
@@ -94,7 +96,11 @@ def test_a_failed_download_fails_the_task(shown: str, method: Method, tmp_path: 
 def test_a_failed_download_with_the_communication_up_again(tmp_path: Path) -> None:
     """The controller answers with its old firmware, and the log says failed: not settled."""
     case, times = start(tmp_path)
-    on_line(case.bench, f"sending {APP}", lambda: case.device.faults.add("communication_lost", on="comm_up", after_s=59.0, for_s=20.0))
+    on_line(
+        case.bench,
+        f"sending {APP}",
+        lambda: case.device.faults.add("communication_lost", on="comm_up", after_s=59.0, for_s=20.0),
+    )
     report = case.run()
     assert "error" in report and times == {} and "failed" in report["error"]["message"]
     assert "you may" not in " ".join(case.bench.lines.lines)
@@ -120,7 +126,7 @@ def test_the_card_restarts_by_itself_in_the_settle(after_s: float, tmp_path: Pat
 def test_a_log_that_shares_no_row_doubles_the_times(tmp_path: Path) -> None:
     waits = {}
     for cleared in (False, True):
-        case, times = start(tmp_path / str(cleared), Knobs(download_delay_s=5.0, download_s=20.0))
+        case, times = start(tmp_path / str(cleared), Knobs(download_delay_s=5.0, download_s=20.0, success_row=True))
         if cleared:
             on_line(case.bench, "settling 3:", lambda case=case: case.device.fault("log_cleared"))  # type: ignore[misc]
         report = case.run()
@@ -174,13 +180,18 @@ def test_a_load_in_the_settle_of_no_load(tmp_path: Path) -> None:
 def test_the_second_input_in_the_settle_of_recovery(tmp_path: Path) -> None:
     """Settled means: inputs as isolated (SAFETY 4.6). One input was confirmed; now there are two."""
     case, times = start(tmp_path, method=Method.RECOVERY)
-    on_line(case.bench, "settling 2:", lambda: case.device.patch({"inputs": {"B": {"plugged": True}}, "load_current_a": 5}))
+    on_line(
+        case.bench, "settling 2:", lambda: case.device.patch({"inputs": {"B": {"plugged": True}}, "load_current_a": 5})
+    )
     report = case.run()
     assert "error" in report and times == {}, "settled although the inputs changed under it"
 
 
 def test_every_line_until_settled_forbids(tmp_path: Path) -> None:
-    for method, words in ((Method.SINGLE_SOURCE, "DO NOT RECONNECT"), (Method.NO_LOAD, "CONNECT NO LOAD, TOUCH NO INPUT")):
+    for method, words in (
+        (Method.SINGLE_SOURCE, "DO NOT RECONNECT"),
+        (Method.NO_LOAD, "CONNECT NO LOAD, TOUCH NO INPUT"),
+    ):
         case, _times = start(tmp_path / method.value, method=method)
         assert "error" not in case.run()
         lines = case.bench.lines.lines

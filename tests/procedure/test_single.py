@@ -231,7 +231,9 @@ def test_only_what_differs_is_sent(tmp_path: Path) -> None:
 def test_no_load_with_both_inputs_live(tmp_path: Path) -> None:
     made, witness = bench(tmp_path)
     given = made.options(method=Method.NO_LOAD, primary=None, confirmations=made.confirm("no_load"))
-    made.lines.listeners.append(lambda text: "disconnect all loads now" in text and made.later(7.0, {"load_current_a": 0}))
+    made.lines.listeners.append(
+        lambda text: "disconnect all loads now" in text and made.later(7.0, {"load_current_a": 0})
+    )
     for name, task in TASKS.items():
         report = made.run(task, given)
         assert "error" not in report, (name, report["error"])

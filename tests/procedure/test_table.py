@@ -1,7 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SAFETY 3's table, row by row and column by column: made false alone, a check refuses, names itself, and nothing is sent."""
+"""SAFETY 3's table, row by row, column by column: made false alone, a check refuses, names itself, nothing is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITH_ATS = (SINGLE, NO_LOAD)
 Break = Callable[[Situation], None]
 
 
-# --- ways to make one check false ---------------------------------------------------------------------------------------
+# --- ways to make one check false ---------------------------------------------------------------------------
 
 
 def shows(**values: Any) -> Break:
@@ -97,7 +97,11 @@ def wrong_checksum(case: Situation) -> None:
 def crossed(case: Situation) -> None:
     """FTP reaches a twin: same model, same versions, other serial, name and address."""
     other = Device.load(
-        case.device.device.name, serial="5A1511T99999", name="ats-rack-99", address="192.0.2.99", start=case.device.start
+        case.device.device.name,
+        serial="5A1511T99999",
+        name="ats-rack-99",
+        address="192.0.2.99",
+        start=case.device.start,
     )
     other.card.aos, other.card.aos_file = case.device.card.aos, case.device.card.aos_file
     other.advance(case.bench.clock.now())
@@ -323,7 +327,7 @@ def test_every_row_and_column_is_made_false() -> None:
             assert (method, check) in done, f"{method.value}: {check} was never made false"
 
 
-# --- required readings that are not known ---------------------------------------------------------------------------
+# --- required readings that are not known -------------------------------------------------------------------
 
 REQUIRED: dict[Method, dict[str, str]] = {
     SINGLE: {
@@ -352,11 +356,10 @@ def _doubts() -> list[Any]:
     found = []
     for method, fields in REQUIRED.items():
         for field, check in fields.items():
-            for how, value in DOUBTS.items():
-                measured = field.startswith(("voltage", "bank"))
-                if measured and how in ("zero", "out of the enum"):
-                    # For a measured value these are values; what they mean is in the rows above.
-                    value = {"zero": -7, "out of the enum": 10**8}[how]
+            # For a measured value 0 and 47 are values; what they mean is in the rows above.
+            measured = field.startswith(("voltage", "bank"))
+            doubts = DOUBTS | ({"zero": -7, "out of the enum": 10**8} if measured else {})
+            for how, value in doubts.items():
                 found.append(
                     pytest.param(method, field, value, check, id=f"{method.value}-{field}-{how}".replace(" ", "_"))
                 )
@@ -393,7 +396,7 @@ def test_a_silent_unit_is_never_sent_anything(method: Method, act: Break, tmp_pa
     assert not case.device.truth()["load_dropped"]
 
 
-# --- what is not fitted does not refuse ------------------------------------------------------------------------------
+# --- what is not fitted does not refuse ---------------------------------------------------------------------
 
 S = "1.3.6.1.4.1.318.1.1.8.5.1"
 NOT_FITTED: list[tuple[str, tuple[Method, ...], dict[str, Any]]] = [
@@ -430,7 +433,7 @@ NOT_FITTED: list[tuple[str, tuple[Method, ...], dict[str, Any]]] = [
     ("preferred not fitted", (SINGLE,), {"preferred": -1}),
     ("voltage just below 10 %", (SINGLE,), {"voltage_a": 22}),
     ("the dead source's own 24 V", (SINGLE,), {"supply_24v_a": 1}),
-    ("what no_load does not ask for", (NO_LOAD,), {"redundancy": -1, "selected": -1, "source_a": -1, "voltage_a": None}),
+    ("not asked for in no_load", (NO_LOAD,), {"redundancy": -1, "selected": -1, "source_a": -1, "voltage_a": None}),
     ("one feed out, its own 24 V", (NO_LOAD,), {"source_a": 1, "voltage_a": 0, "redundancy": 1, "supply_24v_a": 1}),
     ("a load not known", (RECOVERY,), {"phase_current": None, "phase_va": -1}),
 ]  # fmt: skip
@@ -474,7 +477,8 @@ def test_what_is_not_fitted_does_not_refuse(method: Method, values: dict[str, An
         Knobs(clock_offset_s=-86400.0 * 7000),
     ],
     ids=lambda knobs: next(
-        (f"{name}={getattr(knobs, name)}" for name in Knobs.names() if getattr(knobs, name) != getattr(Knobs(), name)), ""
+        (f"{name}={getattr(knobs, name)}" for name in Knobs.names() if getattr(knobs, name) != getattr(Knobs(), name)),
+        "",
     ),
 )
 def test_other_lawful_devices_are_upgraded(knobs: Knobs, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ MAX_AGE = timedelta(minutes=60)
 FUTURE_TOLERANCE = timedelta(minutes=1)
 MORNING_HOUR = 6
 
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-_INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}[+-]\d{2}:\d{2}$")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}")
 
 
 class ConfirmationError(ValueError):
@@ -145,7 +145,7 @@ def _judge_time(
     here = now.astimezone(zone)
     shown = f"it is {here:%Y-%m-%d %H:%M} in {zone}"
     try:
-        if _INSTANT.match(stamp):
+        if _INSTANT.fullmatch(stamp):
             given = datetime.strptime(stamp, "%Y-%m-%dT%H:%M%z")
             if given > now + FUTURE_TOLERANCE:
                 return Judged(False, f"{stamp} is in the future ({shown})")
@@ -156,7 +156,7 @@ def _judge_time(
             return Judged(True, f"confirmed at {stamp}" + ("" if verifiable else ", not verifiable"), verifiable)
         if exact:
             return Judged(False, f"'{stamp[:40]}' is not a time of the form YYYY-MM-DDThh:mm+hh:mm")
-        if not _DAY.match(stamp):
+        if not _DAY.fullmatch(stamp):
             return Judged(False, f"'{stamp[:40]}' is not a date of the form YYYY-MM-DD")
         day = datetime.strptime(stamp, "%Y-%m-%d").date()
     except (ValueError, OverflowError):

@@ -65,7 +65,7 @@ class Context:
 
 def next_action(state: State, context: Context) -> str:
     """The instruction, in sentences a person can follow with the hand on the plug."""
-    loads = context.method is Method.NO_LOAD
+    loads = context.method in (Method.NO_LOAD, Method.RECOVERY)
     other, kept = context.secondary, context.kept
     if state is State.UNCHANGED:
         return "Nothing is to be done: the wanted firmware runs and the unit is quiet. Leave every plug as it is."
@@ -137,7 +137,7 @@ def next_action(state: State, context: Context) -> str:
             "then run the restore step."
         )
     if state is State.HARDWARE_FAILED:
-        return f"Leave everything as it is (on {kept}) and contact the maker: {'; '.join(context.differences)}."
+        return f"Keep everything as it is (on {kept}) and contact the maker: {'; '.join(context.differences)}."
     if state is State.SETTLED:
         held = "Connect no load and touch no input" if loads else f"Keep {other} disconnected"
         return f"The new firmware has settled. {held} until the restore step tells you when."

@@ -104,6 +104,9 @@ def _read_log(unit: Unit) -> None:
 
 
 def _nothing_sent(unit: Unit) -> State:
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
+        # These begin with something broken; that nothing was sent does not mend it.
+        return State.NOTHING_SENT_UNSURE
     if not unit.releases or unit.locks is None or not unit.covered().ok:
         return State.NOTHING_SENT_UNSURE
     if unit.observer.breaks == 0:

@@ -91,7 +91,10 @@ def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
 def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
     report["state"] = state.value
     report["next_action"] = told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
-    unit.say(f"{message}. {report['next_action']}" if message else report["next_action"], f"end {state.value}")
+    # Two lines: a long reason must not push the instruction off the end of a bounded one.
+    if message:
+        unit.say(f"ended: {message}", "ended")
+    unit.say(f"WHAT TO DO NOW: {report['next_action']}" if message else report["next_action"], f"end {state.value}")
 
 
 def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:

@@ -23,6 +23,7 @@ from .unit import Unit
 LOG_RETRY_S = 60.0
 # Communication may be absent while the controller is being flashed; after this long the log is asked why.
 LOST_S = 120.0
+EARLY_LOG_S = 5.0
 
 
 def hands_off(unit: Unit) -> str:
@@ -145,6 +146,10 @@ class Settling:
         self._give_up_if_failed(now)
         if self.calm_since is None or watch.uptime_s is None:
             return False
+        if now - self.calm_since >= EARLY_LOG_S and facts.fetched_s < self.calm_since:
+            # Read early as well: the 300 s of a download whose end is not logged count from its row being first seen.
+            facts = self._read_log(now) or facts
+            twice = facts.doubled
         if watch.uptime_s < SHORT_UPTIME_S * twice or now - self.calm_since < WATCH_S * twice:
             return False
         needed = self.calm_since + WATCH_S * twice

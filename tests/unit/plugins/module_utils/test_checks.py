@@ -71,8 +71,18 @@ def found(check: str, rules: Rules = SINGLE, **changes: Any) -> Found:
     return SAMPLE_CHECKS[check](sample(**changes), rules)
 
 
-@pytest.mark.parametrize("check", ["controller_comm", "switch_healthy", "primary_healthy", "primary_selected", "secondary_dead",
-                                   "redundancy_lost", "load_zero"])  # fmt: skip
+@pytest.mark.parametrize(
+    "check",
+    [
+        "controller_comm",
+        "switch_healthy",
+        "primary_healthy",
+        "primary_selected",
+        "secondary_dead",
+        "redundancy_lost",
+        "load_zero",
+    ],
+)
 def test_the_base_holds(check: str) -> None:
     assert found(check).ok
 
@@ -120,7 +130,9 @@ def test_status_and_voltage_are_both_needed() -> None:
 @pytest.mark.parametrize("frequency", [known(0), not_fitted(), known(50), unknown("odd")])
 @pytest.mark.parametrize("supply", [known(Health.FAIL), known(Health.OK), not_fitted(), unknown("odd")])
 @pytest.mark.parametrize("witnessed", [True, False])
-def test_without_a_voltage_three_others_and_a_witness(voltage: Any, frequency: Any, supply: Any, witnessed: bool) -> None:
+def test_without_a_voltage_three_others_and_a_witness(
+    voltage: Any, frequency: Any, supply: Any, witnessed: bool
+) -> None:
     source = Input(known(Health.FAIL), voltage, frequency, supply)
     result = found("secondary_dead", replace(SINGLE, witnessed=witnessed), input_a=source)
     frequency_gone = not frequency.fitted or frequency.is_(0)
@@ -148,7 +160,9 @@ def test_it_asks_for_the_witness() -> None:
 )
 def test_the_transfer_range_picks_the_limit(voltage: int, chosen: TransferRange, inside: bool) -> None:
     settings = replace(ATS.settings, transfer_range=known(chosen))
-    assert found("primary_healthy", settings=settings, input_b=replace(ATS.input_b, voltage_v=known(voltage))).ok is inside
+    assert (
+        found("primary_healthy", settings=settings, input_b=replace(ATS.input_b, voltage_v=known(voltage))).ok is inside
+    )
 
 
 def test_the_reference_is_line_then_nominal_then_the_models() -> None:
@@ -170,7 +184,10 @@ def test_the_reference_is_line_then_nominal_then_the_models() -> None:
     [
         ({"over_current": not_fitted()}, True),
         ({"over_current": known(OverCurrent.OVER_CURRENT)}, True),  # the banks say normal
-        ({"over_current": known(OverCurrent.OVER_CURRENT), "load": Load(known(0), (), (LoadRow("1", known(3.0)),))}, False),
+        (
+            {"over_current": known(OverCurrent.OVER_CURRENT), "load": Load(known(0), (), (LoadRow("1", known(3.0)),))},
+            False,
+        ),
         ({"load": Load(known(3), (replace(BANKS[0], state=known(LoadState.OVERLOAD)), *BANKS[1:]))}, False),
         ({"load": Load(known(3), (replace(BANKS[0], state=known(LoadState.NEAR_OVERLOAD)), *BANKS[1:]))}, True),
         ({"load": Load(known(3), (replace(BANKS[0], state=unknown("7")), *BANKS[1:]))}, False),
@@ -198,7 +215,13 @@ def test_in_no_load_a_dead_sources_own_supply_is_excepted_too() -> None:
 
 @pytest.mark.parametrize(
     ("preferred", "ok"),
-    [(known(Preferred.B), True), (known(Preferred.NONE), True), (known(Preferred.A), False), (unknown("9"), False), (not_fitted(), True)],
+    [
+        (known(Preferred.B), True),
+        (known(Preferred.NONE), True),
+        (known(Preferred.A), False),
+        (unknown("9"), False),
+        (not_fitted(), True),
+    ],
 )
 def test_preferred_is_the_primary_or_none(preferred: Any, ok: bool) -> None:
     assert found("primary_selected", settings=replace(ATS.settings, preferred_source=preferred)).ok is ok

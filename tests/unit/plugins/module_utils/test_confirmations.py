@@ -110,8 +110,8 @@ def test_a_permission_since_then_voids_it(minutes: int) -> None:
     [
         "5A1511T00002@2026-03-02", "@2026-03-02", "FFFFFFFFFFFF@2026-03-02", "000000000000@2026-03-02",
         "UPS_IDEN@2026-03-02", "xxxx@2026-03-02", SERIAL, f"{SERIAL}@", f"{SERIAL}@2026-3-2", f"{SERIAL}@02.03.2026",
-        f"{SERIAL}@2026-03-02@2026-03-02", f"{SERIAL}@2026-02-30", f"{SERIAL}@\u0662\u0660\u0662\u0666-03-02", f"{SERIAL[:6]}@2026-03-02",
-        f"{SERIAL}0@2026-03-02", f"{SERIAL}@2026-03-02\n",
+        f"{SERIAL}@2026-03-02@2026-03-02", f"{SERIAL}@2026-02-30", f"{SERIAL}@\u0662\u0660\u0662\u0666-03-02",
+        f"{SERIAL[:6]}@2026-03-02", f"{SERIAL}0@2026-03-02", f"{SERIAL}@2026-03-02\n",
     ],
 )  # fmt: skip
 def test_what_does_not_count(unit: str) -> None:

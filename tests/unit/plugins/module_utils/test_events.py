@@ -123,7 +123,9 @@ def test_failed_since_the_newest_start(events: list[str], failed: bool) -> None:
 )
 def test_new_rows(before: list[str], after: list[str], new: list[str] | None) -> None:
     def log(names: list[str]) -> object:
-        return parse_event_log(rows(*(row(ord(name) % 60, f"System: {name} happened in here.", "0x0099") for name in names)))
+        return parse_event_log(
+            rows(*(row(ord(name) % 60, f"System: {name} happened in here.", "0x0099") for name in names))
+        )
 
     found = new_rows(log(before), log(after))  # type: ignore[arg-type]
     assert (None if found is None else len(found)) == (None if new is None else len(new))

@@ -20,6 +20,18 @@ AP7750A = (
     "APC Web/SNMP Management Card (MB:v4.1.1 PF:v3.7.4 PN:apc_hw02_aos_374.bin AF1:v3.7.1 "
     "AN1:apc_hw02_g2ats_371.bin MN:AP7750A HR:01 SN: 5A1234T00001 MD:08/28/2008) "
 )
+NMC3 = (
+    "APC Web/SNMP Management Card (MB:v4.2.9 PF:v2.5.0.8 PN:apc_hw21_aos_2.5.0.8.bin AF1:v2.5.0.6 "
+    "AN1:apc_hw21_su_2.5.0.6.bin MN:AP9641 HR:5 SN: ZA1 MD:04/18/2022) (Embedded)"
+)
+OLD = (
+    "APC Web/SNMP Management Card (MB:v3.2.0 PF:v3.0.9.a PN:aos309a.bin AF1:v2.2.5.a AN1:ms225a.bin MN: AP9606 "
+    "HR: G9 SN: FFFFFFFFFFFF MD: 04/05/2000)"
+)
+AP44XX = (
+    "APC Web/SNMP Management Card (MB:v4.1.0 PF:v6.4.6 PN:apc_hw05_aos_646.bin AF1:v6.4.7 "
+    "AN1:apc_hw05_ats4g_647.bin MN:AP4423 HR:R01 SN: X MD:06/09/2018)"
+)
 
 
 def test_a_real_description() -> None:
@@ -32,22 +44,13 @@ def test_a_real_description() -> None:
 @pytest.mark.parametrize(
     ("text", "hardware", "token", "model", "serial"),
     [
-        (
-            "APC Web/SNMP Management Card (MB:v4.2.9 PF:v2.5.0.8 PN:apc_hw21_aos_2.5.0.8.bin AF1:v2.5.0.6 "
-            "AN1:apc_hw21_su_2.5.0.6.bin MN:AP9641 HR:5 SN: ZA1 MD:04/18/2022) (Embedded)", "hw21", "su", "AP9641", "ZA1",
-        ),
-        (
-            "APC Web/SNMP Management Card (MB:v3.2.0 PF:v3.0.9.a PN:aos309a.bin AF1:v2.2.5.a AN1:ms225a.bin MN: AP9606 "
-            "HR: G9 SN: FFFFFFFFFFFF MD: 04/05/2000)", None, None, "AP9606", "FFFFFFFFFFFF",
-        ),
-        (
-            "APC Web/SNMP Management Card (MB:v4.1.0 PF:v6.4.6 PN:apc_hw05_aos_646.bin AF1:v6.4.7 "
-            "AN1:apc_hw05_ats4g_647.bin MN:AP4423 HR:R01 SN: X MD:06/09/2018)", "hw05", "ats4g", "AP4423", "X",
-        ),
+        (NMC3, "hw21", "su", "AP9641", "ZA1"),
+        (OLD, None, None, "AP9606", "FFFFFFFFFFFF"),
+        (AP44XX, "hw05", "ats4g", "AP4423", "X"),
         ("Linux router 5.10", None, None, None, None),
         ("", None, None, None, None),
     ],
-)  # fmt: skip
+)
 def test_other_cards(text: str, hardware: str | None, token: str | None, model: str | None, serial: str | None) -> None:
     card = parse_description(text)
     assert (card.hardware, card.app_token, card.model, card.serial) == (hardware, token, model, serial)
@@ -58,7 +61,9 @@ def test_an_app_is_not_taken_for_an_aos() -> None:
     assert parse_description(swapped).hardware is None
 
 
-@pytest.mark.parametrize(("letter", "shown"), [("A-", "-"), ("A?", "?"), ("A!", "!"), ("A+", "+"), ("", None), ("A", None)])
+@pytest.mark.parametrize(
+    ("letter", "shown"), [("A-", "-"), ("A?", "?"), ("A!", "!"), ("A+", "+"), ("", None), ("A", None)]
+)
 def test_the_status_letter(letter: str, shown: str | None) -> None:
     assert parse_description(AP7750A.replace(") ", f" P+ N+ {letter})")).app_status == shown
 
@@ -103,7 +108,22 @@ def test_the_banner(text: str, model: str | None, aos: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "serial", ["", " ", None, "FFFFFFFFFFFF", "000000", "------", "UPS_IDEN", "ups_iden", "XXXX", "A", "unknown", "x" * 50, "0 0 0 0 0"]
+    "serial",
+    [
+        "",
+        " ",
+        None,
+        "FFFFFFFFFFFF",
+        "000000",
+        "------",
+        "UPS_IDEN",
+        "ups_iden",
+        "XXXX",
+        "A",
+        "unknown",
+        "x" * 50,
+        "0 0 0 0 0",
+    ],
 )
 def test_junk_serials_identify_nothing(serial: str | None) -> None:
     assert usable_serial(serial) is None

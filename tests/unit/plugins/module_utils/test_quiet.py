@@ -64,7 +64,13 @@ def test_an_unreadable_log_is_never_quiet(uptime_s: float) -> None:
 
 @pytest.mark.parametrize(
     ("seen_ago_s", "unbroken_s", "is_open"),
-    [(299.0, 4000.0, True), (301.0, 4000.0, False), (4000.0, 299.0, True), (4000.0, 301.0, False), (4000.0, None, True)],
+    [
+        (299.0, 4000.0, True),
+        (301.0, 4000.0, False),
+        (4000.0, 299.0, True),
+        (4000.0, 301.0, False),
+        (4000.0, None, True),
+    ],
 )
 def test_a_begun_download_is_open_until_300_s_were_watched(
     seen_ago_s: float, unbroken_s: float | None, is_open: bool
