@@ -64,27 +64,21 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Upgrade Rack ATSs, one after the other
-  hosts: rack_ats
-  gather_facts: false
-  serial: 1
-  any_errors_fatal: true
-  tasks:
-    - name: Upgrade on source B, while source A is unplugged
-      dcops.apc.ats_firmware:
-        src: /srv/firmware/apc_hw02_aos392_g2ats392.exe
-        checksums:
-          apc_hw02_aos_392.bin: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
-          apc_hw02_g2ats_392.bin: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
-        primary_source: B
-        confirmations: "{{ survey_confirmations }}"
-        confirmation_timezone: Europe/Berlin
-        redundancy_peers:
-          - ats-02.example.com
-        change_reference: CHG0012345
-        username: "{{ vault_apc_username }}"
-        password: "{{ vault_apc_password }}"
-      register: upgrade
+- name: Upgrade on source B, while source A is unplugged
+  dcops.apc.ats_firmware:
+    src: /srv/firmware/apc_hw02_aos392_g2ats392.exe
+    checksums:
+      apc_hw02_aos_392.bin: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+      apc_hw02_g2ats_392.bin: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+    primary_source: B
+    confirmations: "{{ survey_confirmations }}"
+    confirmation_timezone: Europe/Berlin
+    redundancy_peers:
+      - ats-02.example.com
+    change_reference: CHG0012345
+    username: "{{ vault_apc_username }}"
+    password: "{{ vault_apc_password }}"
+  register: upgrade
 
 - name: Upgrade without any load, by a person's word of today
   dcops.apc.ats_firmware:

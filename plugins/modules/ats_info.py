@@ -33,20 +33,16 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Report units without redundancy
-  hosts: rack_ats
-  gather_facts: false
-  tasks:
-    - name: Read the ATS
-      dcops.apc.ats_info:
-      register: unit
+- name: Read the ATS
+  dcops.apc.ats_info:
+  register: unit
 
-    - name: Say which source is missing
-      ansible.builtin.debug:
-        msg: >-
-          source A {{ unit.ats.inputs.A.voltage_v }} V, source B {{ unit.ats.inputs.B.voltage_v }} V,
-          load {{ unit.ats.load.total_current_a }} A
-      when: unit.ats.redundancy != 'fully_redundant'
+- name: Say which source is missing
+  ansible.builtin.debug:
+    msg: >-
+      source A {{ unit.ats.inputs.A.voltage_v }} V, source B {{ unit.ats.inputs.B.voltage_v }} V,
+      load {{ unit.ats.load.total_current_a }} A
+  when: unit.ats.redundancy != 'fully_redundant'
 
 - name: Read one unit by its address
   dcops.apc.ats_info:

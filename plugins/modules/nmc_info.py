@@ -25,18 +25,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: List the cards and what they run
-  hosts: apc
-  gather_facts: false
-  tasks:
-    - name: Read the card
-      dcops.apc.nmc_info:
-        snmp_community: "{{ vault_snmp_community }}"
-      register: card
+- name: Read the card
+  dcops.apc.nmc_info:
+    snmp_community: "{{ vault_snmp_community }}"
+  register: card
 
-    - name: Show it
-      ansible.builtin.debug:
-        msg: "{{ card.nmc.model }}: AOS {{ card.nmc.aos.version }}, {{ card.nmc.app.name }} {{ card.nmc.app.version }}"
+- name: Show it
+  ansible.builtin.debug:
+    msg: "{{ card.nmc.model }}: AOS {{ card.nmc.aos.version }}, {{ card.nmc.app.name }} {{ card.nmc.app.version }}"
 
 - name: Read one card by SNMP v3, from anywhere
   dcops.apc.nmc_info:

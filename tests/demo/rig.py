@@ -192,7 +192,7 @@ class Play:
     def __enter__(self) -> Play:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.kill()
 
     def _read(self, source: int) -> None:

@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the inventory, the state folder and the logs too")
     keep: bool = parser.parse_args().keep
     # Ended from outside: what was started ends too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))
     screen = Screen()
     promises = Promises(screen)
     folder = Path(tempfile.mkdtemp(prefix="dcops-apc-demo-"))

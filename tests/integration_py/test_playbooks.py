@@ -151,7 +151,7 @@ def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: A
     assert second.wait() == 2
     assert "locked" in second.text and "pid" in second.text, second.text
 
-    for _ in range(20):
+    for _unused in range(20):
         third = plays(site, UPGRADE, follow=electrician)
         status = third.wait(150)
         if "another run holds this unit" not in third.text:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from virtual_unit import Bench, Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import ALLOWS_CONNECT, State
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
@@ -395,4 +393,3 @@ def test_the_floor_of_truth_itself() -> None:
     bench.clock.sleep(100.0)
     install(bench, "g2ats", "392", "3.0.7")
     assert not device.oracle_plug_ok("A") and not device.oracle_unplug_ok("B")
-    assert replace(bench.options(), primary=None).primary is None and job.do_upgrade

@@ -14,7 +14,6 @@ from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
@@ -268,7 +267,6 @@ def test_a_card_that_is_back_with_the_old_version(module: str, tmp_path: Path) -
         on_line(case.bench, f"sending {APP}", lambda: case.device.fault("comes_back_with_old_version"))
     report = case.run()
     assert report["error"]["kind"] == "transfer" and "not 3.9.2" in report["error"]["message"]
-    assert report["changed"] is True or "changed" in report
     assert report["next_action"] and report["evidence"]["path"] and witness.wrong == []
     if module == "aos":
         assert not any(entry["name"] == APP for entry in case.device.truth()["transfers"])
@@ -307,4 +305,4 @@ def test_the_silent_from_the_beginning(tmp_path: Path) -> None:
     made.device.fault("no_answer")
     report = made.run(job.do_upgrade)
     assert report["error"]["kind"] == "timeout" and untouched(made.device)
-    assert isinstance(TransportError("timeout", "x"), Exception) and report["state"] == "nothing_sent_unsure"
+    assert report["state"] == "nothing_sent_unsure"

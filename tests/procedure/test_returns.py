@@ -88,7 +88,6 @@ def test_at_any_byte_of_the_aos(offset: int, tmp_path: Path) -> None:
     assert not truth["load_dropped"] and not truth["damaged"]
     assert report["state"] in ("aos_new_old_app", "aos_sent_unsure")
     assert names(report, "secondary_dead")
-    assert report["changed"] is True or report["firmware"] == {}
 
 
 @pytest.mark.parametrize("lag_s", [0.0, 1.0, 8.0])

@@ -118,7 +118,7 @@ def main() -> int:
         return 2
     name = os.environ.get("ANSIBLE_TEST_NAME", f"ansible-test-{arguments[0]}")
     binaries = Path(sys.executable).parent
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the copy is removed
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that the copy is removed
     with own_home() as home, tempfile.TemporaryDirectory(prefix="dcops-apc-") as temporary:
         work = Path(temporary).resolve() / "ansible_collections" / "dcops" / "apc"
         copy_checkout(work, WITHOUT.get(arguments[0], ()))

@@ -113,7 +113,7 @@ def main() -> int:
         parser.error(f"no stage {', '.join(unknown)}; there are: {', '.join(STAGES)}")
 
     shutil.rmtree(OUTPUT / "junit", ignore_errors=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))
     begun = time.monotonic()
     outcomes: list[Outcome] = []
     try:

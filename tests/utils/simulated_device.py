@@ -86,7 +86,7 @@ def main() -> int:
         case ["stop", folder]:
             for file in sorted(Path(folder).glob("*.pid")):
                 stop(Path(folder), file.stem)
-        case _:
+        case _unused:
             print(__doc__)
             return 2
     return 0

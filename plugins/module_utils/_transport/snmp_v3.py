@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import traceback
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from .address import family_of
@@ -28,11 +28,8 @@ except ImportError:
     # snmp_common says so to the user; nothing here is reached then.
     pass
 
-CRYPTOGRAPHY_IMPORT_ERROR: str | None = None
-try:
-    import cryptography  # noqa: F401
-except ImportError:
-    CRYPTOGRAPHY_IMPORT_ERROR = traceback.format_exc()
+# Only asked for: pysnmp imports it itself when a packet has to be encrypted.
+CRYPTOGRAPHY_MISSING = find_spec("cryptography") is None
 
 AUTH_PROTOCOLS = {
     "md5": "USM_AUTH_HMAC96_MD5",
@@ -170,7 +167,7 @@ def _user(options: SnmpOptions) -> Any:
     privacy = _protocol(PRIVACY_PROTOCOLS, options.privacy_protocol, options.privacy_key, "privacy")
     if privacy is not None and auth is None:
         raise TransportError("unsupported", "SNMP v3 has no privacy without authentication")
-    if privacy is not None and CRYPTOGRAPHY_IMPORT_ERROR is not None:
+    if privacy is not None and CRYPTOGRAPHY_MISSING:
         # Without it pysnmp sends on and the agent answers "decryption error", which misleads.
         raise TransportError(
             "unsupported",

@@ -95,7 +95,7 @@ def make_package(
     """Writes the pair of files into ``dest``; the AOS first. ``app`` is token:version."""
     folder = Path(dest)
     folder.mkdir(parents=True, exist_ok=True)
-    token, _, app_version = app.partition(":")
+    token, _unused, app_version = app.partition(":")
     if not token or not app_version:
         raise ValueError(f"app is token:version, such as g2ats:392, not {app!r}")
     paths = []

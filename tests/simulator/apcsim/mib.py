@@ -153,7 +153,7 @@ def _inputs(unit: Unit, seen: Seen, put: Any) -> None:
     ghost = int(knobs.ghost_v)
     gone = {"zero": 0, "minus_one": -1, "no_row": None, "ghost": ghost}[knobs.dead_voltage]
     silent = {"zero": 0, "minus_one": -1, "absent": None}[knobs.dead_frequency]
-    for index, _ in enumerate(SIDES):
+    for index, _unused in enumerate(SIDES):
         voltage = seen.voltage[index]
         put((*A, 5, 3, 3, 1, 3, index + 1, 1, 1), gone if voltage < 1 else round(voltage))
         put((*A, 5, 3, 2, 1, 4, index + 1), round(seen.frequency[index]) if seen.live[index] else silent)

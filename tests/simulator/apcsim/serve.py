@@ -183,7 +183,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     live = load(settings)
-    snmp_port, _ = await snmp_agent.start(live, settings.host, settings.snmp_port)
+    snmp_port, _unused = await snmp_agent.start(live, settings.host, settings.snmp_port)
     ftp = ftp_server.Ftp(live, settings.host, settings.ftp_port)
     web = control.start(live, settings.control_port)
     ftp.start()

@@ -163,10 +163,10 @@ def bulk(unit: Any, oids: Sequence[Oid], non_repeaters: int, repetitions: int) -
     columns = list(oids[single:])
     answers = [(oid, unit.snmp_next(oid)) for oid in oids[:single]]
     rounds = min(max(0, repetitions), MAX_BULK // len(columns)) if columns else 0
-    for _ in range(rounds):
+    for _unused in range(rounds):
         row = [(oid, unit.snmp_next(oid)) for oid in columns]
         answers += row
-        if all(found is None for _, found in row):
+        if all(found is None for _unused, found in row):
             break
         columns = [oid if found is None else found[0] for oid, found in row]
     return answers
@@ -191,7 +191,7 @@ class Community:
         c_start, c_end = _expect(data, v_end, end, 0x04)
         pdu_type, at, end = _tlv(data, c_end, end)
         numbers: list[tuple[int, int]] = []
-        for _ in range(3):
+        for _unused in range(3):
             n_start, at = _expect(data, at, end, 0x02)
             numbers.append((n_start, at))
         b_start, b_end = _expect(data, at, end, 0x30)
@@ -235,11 +235,11 @@ class Community:
                     return ERRORS.get(name, ERRORS["genErr"])[version], index, b""
             return 0, 0, b"".join(_varbind(oid, _wrap(tag, body)) for oid, tag, body in asked)
         if pdu_type == GETBULK:
-            answers = bulk(unit, [oid for oid, _, _ in asked], second, third)
+            answers = bulk(unit, [oid for oid, _unused, _unused in asked], second, third)
         elif pdu_type == GETNEXT:
-            answers = [(oid, unit.snmp_next(oid)) for oid, _, _ in asked]
+            answers = [(oid, unit.snmp_next(oid)) for oid, _unused, _unused in asked]
         else:
-            answers = [(oid, lookup(unit, oid)) for oid, _, _ in asked]
+            answers = [(oid, lookup(unit, oid)) for oid, _unused, _unused in asked]
         out = []
         for index, (oid, found) in enumerate(answers, 1):
             if found is not None:
@@ -285,11 +285,11 @@ class Instrumentation(instrum.AbstractMibInstrumController):
             raise smi_error.AuthorizationError(idx=0)
 
     def read_variables(self, *varBinds: Any, **context: Any) -> list[tuple[Any, Any]]:
-        return self._answers(lookup, [tuple(n) for n, _ in varBinds], context, rfc1905.noSuchInstance)
+        return self._answers(lookup, [tuple(n) for n, _unused in varBinds], context, rfc1905.noSuchInstance)
 
     def read_next_variables(self, *varBinds: Any, **context: Any) -> list[tuple[Any, Any]]:
         return self._answers(
-            lambda u, n: u.snmp_next(n), [tuple(n) for n, _ in varBinds], context, rfc1905.endOfMibView
+            lambda u, n: u.snmp_next(n), [tuple(n) for n, _unused in varBinds], context, rfc1905.endOfMibView
         )
 
     def write_variables(self, *varBinds: Any, **context: Any) -> list[tuple[Any, Any]]:
@@ -395,7 +395,7 @@ async def start(live: Live, host: str, port: int) -> tuple[int, Engine]:
     loop = asyncio.get_running_loop()
     agent = Agent(loop=loop)
     agent.live, agent.community = live, Community(live)
-    transport, _ = await loop.create_datagram_endpoint(lambda: agent, local_addr=(host, port))
+    transport, _unused = await loop.create_datagram_endpoint(lambda: agent, local_addr=(host, port))
     bound = int(transport.get_extra_info("sockname")[1])
     v3 = Engine(live, bound)
     config.add_transport(v3.engine, udp.DOMAIN_NAME, agent)

@@ -25,7 +25,7 @@ class Timeline:
     def advance(self, to_s: float) -> None:
         heap = self._heap
         while heap and heap[0][0] <= to_s:
-            time_s, _, call, args = heapq.heappop(heap)
+            time_s, _unused, call, args = heapq.heappop(heap)
             self.now = max(self.now, time_s)
             call(*args)
         if to_s > self.now:

@@ -81,7 +81,7 @@ class VirtualSnmp:
 
     def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, Any] | None]:
         clock, unit = self.clock, self.unit
-        for _ in range(self.retries + 1):
+        for _unused in range(self.retries + 1):
             self.requests += 1
             self.bytes_sent += 40 + 16 * len(oids)
             asked_s = clock.now()
@@ -210,7 +210,7 @@ class VirtualFtp:
         timeout_s: float = 10.0,
         idle: Callable[[], None] = lambda: None,
     ) -> VirtualLogin:
-        for _ in range(2):
+        for _unused in range(2):
             self._clock.sleep(0.2)
             idle()
         if not self._unit.card.up:

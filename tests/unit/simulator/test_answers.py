@@ -152,7 +152,7 @@ def test_phase_shift_and_jitter(bench):
     assert bench(phase_shift_deg=120).read("phase_sync") == 2
     rig = bench(voltage_jitter_v=1.5)
     seen = set()
-    for _ in range(40):
+    for _unused in range(40):
         rig.later(5)
         seen.add(rig.read("voltage_b"))
     assert len(seen) > 1 and seen <= {213, 214, 215, 216, 217}

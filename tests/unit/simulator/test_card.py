@@ -224,7 +224,7 @@ def test_restarts_kill_sessions_and_transfers(bench):
 def test_watchdog_only_on_a_silent_network(bench):
     for quiet in (False, True):
         rig = bench(network_quiet=quiet)
-        for _ in range(10):
+        for _unused in range(10):
             rig.later(500)
             rig.read("uptime")
         assert rig.truth["restarts"] == []
@@ -257,7 +257,7 @@ def test_event_txt(bench, layout, speed):
 
 def test_log_is_bounded_and_old_rows_fall_out(bench):
     rig = bench(log_rows=25)
-    for _ in range(40):
+    for _unused in range(40):
         rig.unit.login("apc", "apc").close()
     assert len(rig.unit.events.rows) == 25 and {row.code for row in rig.unit.events.rows} == {0x0016}
     rig.unit.fault("log_cleared")

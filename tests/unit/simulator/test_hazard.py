@@ -123,7 +123,7 @@ def test_every_restart_repeats_the_download_until_it_succeeds(bench):
     rig.plug("A", False)
     rig.send("g2ats", "392")
     rig.until(lambda: rig.truth["controller"]["download_begins_s"] is not None)
-    for _ in range(3):
+    for _unused in range(3):
         rig.unit.fault("card_restarts")
         assert rig.truth["controller"]["download_pending"]
         rig.until(lambda: rig.truth["controller"]["download_begins_s"] is not None)

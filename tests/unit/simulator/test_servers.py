@@ -117,7 +117,7 @@ def running(folder: Path, *arguments: str, device: str = "ap7724") -> Iterator[C
         yield Card(process, json.loads(ready.read_text()))
     finally:
         process.terminate()
-        _, errors = process.communicate(timeout=5)
+        _unused, errors = process.communicate(timeout=5)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors, errors
 
@@ -166,9 +166,9 @@ async def walk(card: Card, auth: Any, bulk: bool) -> list[tuple[int, ...]]:
     with hlapi.SnmpEngine() as engine:
         address = ("127.0.0.1", card.ready["snmp_port"])
         target = await hlapi.UdpTransportTarget.create(address, timeout=2, retries=1)
-        for _ in range(1000):
+        for _unused in range(1000):
             options = {"single": 0, "rows": 40} if bulk else {}
-            error, status, _, rows = await ask(engine, "bulk" if bulk else "next", auth, target, [at], **options)
+            error, status, _unused, rows = await ask(engine, "bulk" if bulk else "next", auth, target, [at], **options)
             assert not error, error
             if status == 2:  # noSuchName: how v1 says that the MIB ends
                 return seen
@@ -190,23 +190,23 @@ def test_a_walk_finds_the_same_objects_in_every_version(idle: Card) -> None:
 
 @pytest.mark.parametrize("auth", [V1, V2C, v3(USERS["md5-des"])], ids=["v1", "v2c", "v3"])
 def test_it_says_that_it_is_simulated_even_at_real_speed(idle: Card, auth: Any) -> None:
-    error, status, _, [(name, value)] = idle.snmp("get", auth, SYSDESCR)
+    error, status, _unused, [(name, value)] = idle.snmp("get", auth, SYSDESCR)
     assert (error, status, name) == (None, 0, SYSDESCR)
     assert b"SIMULATED x1 (" in bytes(value)
 
 
 def test_v1_names_the_object_that_does_not_exist(idle: Card) -> None:
     for command, missing in (("get", (*SYSDESCR[:-1], 7)), ("next", LAST)):
-        error, status, index, _ = idle.snmp(command, V1, SYSDESCR, missing, SYSUPTIME)
+        error, status, index, _unused = idle.snmp(command, V1, SYSDESCR, missing, SYSUPTIME)
         assert (error, status, index) == (None, 2, 2)
 
 
 @pytest.mark.parametrize("auth", [V2C, v3(USERS["md5-des"])], ids=["v2c", "v3"])
 def test_v2c_and_v3_answer_beside_what_does_not_exist(idle: Card, auth: Any) -> None:
-    error, status, _, rows = idle.snmp("get", auth, SYSDESCR, (*SYSDESCR[:-1], 7))
+    error, status, _unused, rows = idle.snmp("get", auth, SYSDESCR, (*SYSDESCR[:-1], 7))
     assert (error, status) == (None, 0)
     assert b"SIMULATED" in bytes(rows[0][1]) and rows[1][1].tagSet == hlapi.NoSuchInstance.tagSet
-    error, status, _, rows = idle.snmp("next", auth, LAST, SYSDESCR[:-1])
+    error, status, _unused, rows = idle.snmp("next", auth, LAST, SYSDESCR[:-1])
     assert (error, status) == (None, 0)
     assert rows[0] == (LAST, rows[0][1]) and rows[0][1].tagSet == hlapi.EndOfMibView.tagSet
     assert rows[1][0] == SYSDESCR
@@ -214,14 +214,16 @@ def test_v2c_and_v3_answer_beside_what_does_not_exist(idle: Card, auth: Any) -> 
 
 def test_a_wrong_community_or_key_gets_no_values(idle: Card) -> None:
     for version in (0, 1):
-        error, _, _, rows = idle.snmp("get", hlapi.CommunityData("publik", mpModel=version), SYSDESCR, timeout_s=0.3)
+        error, _unused, _unused, rows = idle.snmp(
+            "get", hlapi.CommunityData("publik", mpModel=version), SYSDESCR, timeout_s=0.3
+        )
         assert "timeout" in str(error).lower() and not rows
-    error, *_ = idle.snmp("get", v3(USERS["md5-des"], auth_key="not this one"), SYSDESCR)
+    error, *_unused = idle.snmp("get", v3(USERS["md5-des"], auth_key="not this one"), SYSDESCR)
     assert error
-    error, *_ = idle.snmp("get", v3(USERS["md5-des"], name="nobody"), SYSDESCR)
+    error, *_unused = idle.snmp("get", v3(USERS["md5-des"], name="nobody"), SYSDESCR)
     assert error
     plain = v3({"name": "apcuser"})  # a user with keys must not be readable without them
-    error, status, _, rows = idle.snmp("get", plain, SYSDESCR)
+    error, status, _unused, rows = idle.snmp("get", plain, SYSDESCR)
     assert error or status == 16, rows
 
 
@@ -229,9 +231,9 @@ def test_noise_on_the_port_is_survived(idle: Card) -> None:
     valid = bytes.fromhex("302602010004067075626c6963a019020401020304020100020100300b300906052b060102010500")
     rng = random.Random(7)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noisy:
-        for _ in range(400):
+        for _unused in range(400):
             cut = bytearray(valid[: rng.randrange(1, len(valid) + 1)])
-            for _ in range(rng.randrange(4)):
+            for _unused in range(rng.randrange(4)):
                 cut[rng.randrange(len(cut))] = rng.randrange(256)
             noisy.sendto(cut, ("127.0.0.1", idle.ready["snmp_port"]))
     assert idle.snmp("get", V1, SYSDESCR)[1] == 0
@@ -265,7 +267,7 @@ def test_all_the_usual_v3_protocols_are_understood(start: Callable[..., Card]) -
     for user in users:
         auth, priv = user["name"].split("-")
         login = v3({**user, "auth": auth, "priv": priv, "priv_key": "privkey-01"})
-        error, status, _, rows = card.snmp("get", login, SYSDESCR)
+        error, status, _unused, rows = card.snmp("get", login, SYSDESCR)
         assert (error, status) == (None, 0), (user, error)
         assert b"SIMULATED" in bytes(rows[0][1])
     assert card.snmp("set", login, (SYSNAME, hlapi.OctetString("x")))[1] == 16  # reads only
@@ -324,7 +326,7 @@ def answers(card: Card) -> bool:
 
 
 def shows(card: Card, text: str) -> bool:
-    error, _, _, rows = card.snmp("get", V1, SYSDESCR, timeout_s=0.3)
+    error, _unused, _unused, rows = card.snmp("get", V1, SYSDESCR, timeout_s=0.3)
     return error is None and text.encode() in bytes(rows[0][1])
 
 
@@ -377,7 +379,7 @@ def test_only_the_log_and_the_configuration_can_be_read(start: Callable[..., Car
 
 def test_a_reset_in_mid_transfer_installs_nothing(start: Callable[..., Card], tmp_path: Path) -> None:
     card = start("--speed", "50", *QUICK)
-    aos, _ = image(tmp_path / "fw")
+    aos, _unused = image(tmp_path / "fw")
     client = card.ftp()
     data = aos.read_bytes()
     link = send(client, aos.name, data[:-512])  # the last block is held: the card cannot have it
@@ -396,7 +398,7 @@ def test_a_reset_in_mid_transfer_installs_nothing(start: Callable[..., Card], tm
 
 def test_a_file_that_is_no_firmware_is_refused(start: Callable[..., Card], tmp_path: Path) -> None:
     card = start("--speed", "50")
-    aos, _ = image(tmp_path / "fw")
+    aos, _unused = image(tmp_path / "fw")
     client = card.ftp()
     send(client, aos.name, aos.read_bytes()[:-1] + b"?").close()
     with contextlib.suppress(ftplib.Error):
@@ -442,7 +444,7 @@ def test_a_complete_upgrade_of_an_isolated_unit(start: Callable[..., Card], tmp_
     assert (truth["card"]["aos"], truth["card"]["app"]) == ("3.9.2", "3.9.2")
     assert [file["complete"] for file in truth["files_received"]] == [True, True]
     assert not truth["damaged"] and not truth["load_dropped"] and truth["controller"]["alive"]
-    error, status, _, rows = card.snmp("get", user, SYSDESCR)
+    error, status, _unused, rows = card.snmp("get", user, SYSDESCR)
     assert (error, status) == (None, 0) and b"SIMULATED x25 (" in bytes(rows[0][1])
 
 
@@ -465,8 +467,8 @@ def test_v3_clients_must_find_the_time_again_after_a_restart(start: Callable[...
             assert (await ask(engine, "get", user, target, [SYSUPTIME]))[0] is None
             await asyncio.to_thread(upload, card, image(tmp_path / "fw")[0])
             assert (await ask(engine, "get", user, target, [SYSUPTIME]))[0] is not None
-            for _ in range(40):
-                error, _, _, rows = await ask(engine, "get", user, target, [SYSUPTIME])
+            for _unused in range(40):
+                error, _unused, _unused, rows = await ask(engine, "get", user, target, [SYSUPTIME])
                 if error is None:
                     break
                 await asyncio.sleep(0.1)
@@ -545,7 +547,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_settings_that_do_not_exist_are_an_error(tmp_path: Path, wrong: tuple[str, ...]) -> None:
     process = apcsim("serve", "--ready-file", str(tmp_path / "ready.json"), *wrong)
-    _, errors = process.communicate(timeout=10)
+    _unused, errors = process.communicate(timeout=10)
     assert process.returncode == 2 and errors and "Traceback" not in errors
     assert not (tmp_path / "ready.json").exists()
 

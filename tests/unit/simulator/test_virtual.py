@@ -95,7 +95,7 @@ def test_wrong_community_lossy_and_too_big(bench):
     assert len(rig.snmp.exchange([(1, 3)] * 12)) == 12
     rig.unit.fault("lossy", every=2)
     before = rig.snmp.requests
-    for _ in range(4):
+    for _unused in range(4):
         rig.snmp.exchange([(1, 3)])
     assert rig.snmp.requests - before > 4
 
@@ -267,7 +267,7 @@ def test_at_and_for(bench):
     rig.unit.fault("no_answer", after_s=10, for_s=5)
     rig.unit.fault("source_fails", input="A", at_s=20)
     states = []
-    for _ in range(5):
+    for _unused in range(5):
         rig.later(4)
         states.append(rig.unit.snmp_up)
     assert states == [True, True, False, True, True]
@@ -325,7 +325,7 @@ def harmed(unit):
 
 @pytest.mark.parametrize("seed", range(150))
 def test_plug_judge_agrees_with_what_then_happens(seed):
-    clock, unit, pulled, _ = history(seed)
+    clock, unit, pulled, _unused = history(seed)
     assert not harmed(unit), "a single source is fine"
     said = unit.oracle_plug_ok(pulled)
     unit.patch({"inputs": {pulled: {"plugged": True}}})
@@ -340,7 +340,7 @@ def test_plug_judge_agrees_with_what_then_happens(seed):
 
 
 def test_the_plug_judge_says_both(bench):
-    words = [unit.oracle_plug_ok(pulled) for _, unit, pulled, _ in map(history, range(150))]
+    words = [unit.oracle_plug_ok(pulled) for _unused, unit, pulled, _unused in map(history, range(150))]
     assert min(words.count(True), words.count(False)) > 20
 
 
@@ -416,7 +416,7 @@ def test_random_histories_never_crash_and_keep_the_laws(block):
         rng = random.Random(seed)
         unit = Unit.load(rng.choice(DEVICES), knobs=Knobs.random(rng), seed=seed, speed=rng.choice([None, 20]))
         clock, was = VirtualClock(unit), {"damaged": False, "load_dropped": False}
-        for _ in range(40):
+        for _unused in range(40):
             act = rng.randrange(6)
             if act == 0:
                 unit.patch({"inputs": {rng.choice("AB"): {"plugged": rng.random() < 0.6}}})
@@ -468,7 +468,7 @@ def send_something(unit, clock, rng):
 
 def test_the_same_history_twice_is_the_same():
     def run():
-        clock, unit, _, _ = history(7)
+        clock, unit, _unused, _unused = history(7)
         clock.sleep(100)
         return unit.truth()
 
@@ -488,7 +488,7 @@ def test_cost_of_reading(bench):
     unit = bench().unit
     asked = [oid[:-1] for oid in list(unit.base)[:90]]
     best = 1.0
-    for _ in range(20):
+    for _unused in range(20):
         start = time.perf_counter()
         for oid in asked:
             unit.snmp_next(oid)

@@ -635,7 +635,7 @@ def test_a_trickling_agreement_keeps_nobody_from_their_work() -> None:
     def script(bad: Bad) -> None:
         bad.greet()
         bad.passive(then="150-erasing")
-        for _ in range(30):
+        for _unused in range(30):
             bad.control.sendall(b".")
             bad.stop.wait(0.05)
         bad.say("")

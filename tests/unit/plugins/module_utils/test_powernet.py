@@ -368,6 +368,6 @@ def test_reading_and_decoding_is_cheap() -> None:
     client = Prepared(values)
     read_state(client, WATCH)
     start = time.process_time()
-    for _ in range(200):
+    for _unused in range(200):
         read_state(client, WATCH)
     assert (time.process_time() - start) / 200 < 0.001

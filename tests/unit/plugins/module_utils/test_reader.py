@@ -56,7 +56,7 @@ def test_an_agent_that_does_not_advance_is_not_believed() -> None:
     class Stuck(MemoryClient):
         def exchange(self, oids: Sequence[tuple[int, ...]]) -> list[Any]:
             super().exchange(oids)
-            return [((*o.BANK_CURRENT, 1), 0) for _ in oids]
+            return [((*o.BANK_CURRENT, 1), 0) for _unused in oids]
 
     raw = read_objects(Stuck({}), [Wanted((*o.BANK_CURRENT, 1), o.BANK_CURRENT)])
     assert raw == {}

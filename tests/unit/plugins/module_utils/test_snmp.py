@@ -116,7 +116,7 @@ def test_no_such_name_without_an_index_asks_for_fewer(agent: UdpAgent) -> None:
 
 
 def test_silence_is_a_timeout_that_says_what_to_look_at(agent: UdpAgent) -> None:
-    agent.twist = lambda *_: []
+    agent.twist = lambda *_unused: []
     client = client_of(agent, timeout_s=0.15, retries=2)
     start = time.monotonic()
     with pytest.raises(TransportError) as caught:
@@ -216,7 +216,7 @@ def test_a_trickle_does_not_extend_the_wait(agent: UdpAgent) -> None:
 
     dripping = threading.Thread(target=drip)
     dripping.start()
-    agent.twist = lambda *_: []
+    agent.twist = lambda *_unused: []
     client = client_of(agent, timeout_s=0.2, retries=1)
     start = time.monotonic()
     try:
@@ -248,7 +248,7 @@ def test_endless_no_such_names_end(agent: UdpAgent) -> None:
 
 def test_a_community_that_looks_like_a_request_id_is_left_alone(agent: UdpAgent) -> None:
     client = open_snmp(SnmpOptions("127.0.0.1", agent.port, community="\x02\x04\x11\x22\x33\x44"))
-    for _ in range(3):
+    for _unused in range(3):
         assert client.exchange([MODEL])[0] == (o.MODEL, b"AP7724")
     assert len({bytes(request) for request in agent.seen}) == 3
     client.close()

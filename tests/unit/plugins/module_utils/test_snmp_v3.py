@@ -235,7 +235,7 @@ def test_options_that_cannot_work_are_named(changes: dict[str, Any], word: str) 
 
 
 def test_privacy_without_cryptography_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snmp_v3, "CRYPTOGRAPHY_IMPORT_ERROR", "Traceback ...")
+    monkeypatch.setattr(snmp_v3, "CRYPTOGRAPHY_MISSING", True)
     keys = {"auth_protocol": "sha", "auth_key": "k" * 8, "privacy_protocol": "aes", "privacy_key": "k" * 8}
     with pytest.raises(TransportError, match="install cryptography") as caught:
         open_snmp(SnmpOptions("127.0.0.1", 9, "v3", username="u", **keys))

@@ -107,7 +107,7 @@ def test_file_name_and_description_agree() -> None:
 def test_order(older: str, newer: str) -> None:
     low, high = Version.parse(older), Version.parse(newer)
     assert low is not None and high is not None
-    assert low < high and high > low and low <= high and low != high and not high <= low
+    assert low < high and high > low and low <= high and low != high and high >= low
 
 
 def test_missing_part_counts_as_zero() -> None:
