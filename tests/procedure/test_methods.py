@@ -296,7 +296,17 @@ def test_nothing_is_carried_into_another_run(tmp_path: Path) -> None:
 # --- recovery -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shown", ["stale", "minus_one", "absent"])
+@pytest.mark.parametrize("dead", [1, 3])
+def test_recovery_is_refused_while_old_values_contradict(dead: int, tmp_path: Path) -> None:
+    """A card that still shows two live inputs after the cold start: old or new cannot be told apart here, so it refuses."""
+    knobs = Knobs(comm_when_dead=dead, ats_when_lost="stale", ats_before_comm="stale")
+    case, witness = start(tmp_path, Method.RECOVERY, knobs)
+    report = case.run()
+    assert report["error"]["kind"] == "refused" and "one_input" in report["error"]["message"]
+    assert not case.device.truth()["files_received"] and witness.wrong == []
+
+
+@pytest.mark.parametrize("shown", ["minus_one", "absent"])
 @pytest.mark.parametrize("dead", [1, 3])
 def test_recovery_revives_a_lost_controller(dead: int, shown: str, tmp_path: Path) -> None:
     """Values from before the cold start are shown, not judged: a card without its controller knows no newer ones."""

@@ -108,6 +108,9 @@ def test_contact_and_location_prove_nothing(head: tuple[str, ...], text: str) ->
         # Two names: which is the unit's?
         (f"Name\t{NAME}", "Name\tother"),
         (f"Serial\t{SERIAL}", "Serial\t1234567"),
+        # Where the head says which field is the name, no other field is.
+        ("Name\tother", f"else\t{NAME}"),
+        (BARE, "other\tx\ty\t", f"{NAME}\t{SERIAL}"),
         # Half of it, or more than it.
         (f"Name\t{NAME}5",),
         (f"Name\t{NAME.upper()}",),
