@@ -298,7 +298,7 @@ def test_nothing_is_carried_into_another_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dead", [1, 3])
 def test_recovery_is_refused_while_old_values_contradict(dead: int, tmp_path: Path) -> None:
-    """The card still shows two live inputs after the cold start: old or new cannot be told apart here, so it refuses."""
+    """The card still shows two live inputs after the cold start. Old or new cannot be told apart here: it refuses."""
     knobs = Knobs(comm_when_dead=dead, ats_when_lost="stale", ats_before_comm="stale")
     case, witness = start(tmp_path, Method.RECOVERY, knobs)
     report = case.run()

@@ -213,6 +213,10 @@ class LogTracker:
         self.current = None
 
     def update(self, log: EventLog, now_s: float) -> None:
+        if not log.recognised:
+            # An empty or unintelligible file is no proof that nothing happened.
+            self.failed("event.txt is empty or not understood")
+            return
         if self.current is not None and new_rows(self.current, log) is None and (self.current.rows or log.rows):
             self._comparable = False
         if self.baseline is None:
