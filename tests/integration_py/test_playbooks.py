@@ -183,6 +183,26 @@ def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.D
     assert_upgraded(unit)
 
 
+@pytest.mark.parametrize("words", ["source A still live", "sending aos 3.9.2", "sending app 3.9.2"])
+def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    """The worker and its parent, by SIGKILL: while a person is asked, and in the middle of either file."""
+    site.add(unit, ats_upgrade_method="single_source")
+    electrician = rig.Electrician(unit)
+    first = plays(site, UPGRADE, **({"follow": electrician} if "sending" in words else {}))
+    first.wait_for(words, 90)
+    first.kill()
+    truth = unit.truth()
+    assert not truth["load_dropped"] and not truth["damaged"]
+    # A process that dies must not look like the end of the file to the card: what it got of it is thrown away.
+    cut = [file["name"] for file in truth["files_received"] if not file["complete"]]
+    assert cut == {"aos": FILES[:1], "app": FILES[1:]}.get(words[8:11], [])
+    assert truth["card"]["app"] == "3.7.1" and truth["card"]["aos"] == ("3.9.2" if "app" in words else "3.7.4")
+
+    again = plays(site, UPGRADE, follow=electrician)
+    assert again.wait(170) == 0, again.text
+    assert_upgraded(unit)
+
+
 def test_second_run_is_locked_and_names_the_first(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     first = plays(site, site.playbook("isolate"))

@@ -61,12 +61,14 @@ class History:
         self.allowed: dict[str, float] = {}
         self.kill_at: float | None = None
         self.seen_unsafe_s = 0.0
+        self.method = Method.SINGLE_SOURCE
         self.watched_s = self.device.now
         self.bench.clock.on_sleep.append(self._watch)
         self.bench.lines.listeners.append(self._hear)
         self._guard_sending()
         self._set_the_scene()
         method, primary = self._method()
+        self.method = method
         for name in self._flow():
             self._step(name, method, primary)
         return self
@@ -208,7 +210,14 @@ class History:
         power, card = self.device.power, self.device.card
         if not (power.both_live and power.load_a > 0):
             self.seen_unsafe_s = 0.0
-        elif self.device.snmp_up and card.app_running:
+        elif (
+            self.device.snmp_up
+            and card.app_running
+            and not (
+                # A small load that the unit shows as 0, attached against the person's word, cannot be seen either.
+                power.load_a < 1 and self.knobs.small_current_reads_zero and self.method is not Method.SINGLE_SOURCE
+            )
+        ):
             # Only what the unit shows can be known: a source that returns while the card is blind cannot (SAFETY 8).
             self.seen_unsafe_s += now - self.watched_s
         self.watched_s = now

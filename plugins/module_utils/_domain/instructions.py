@@ -53,6 +53,15 @@ class Context:
     primary: Source | None = None
     holder: str = ""
     differences: tuple[str, ...] = ()
+    # None: as the method says. app_only may rest on either (SAFETY 3).
+    no_load: bool | None = None
+
+    @property
+    def loads(self) -> bool:
+        """Is it the load, rather than a plug, that the person keeps away?"""
+        if self.no_load is not None:
+            return self.no_load
+        return self.method in (Method.NO_LOAD, Method.RECOVERY)
 
     @property
     def secondary(self) -> str:
@@ -65,7 +74,7 @@ class Context:
 
 def next_action(state: State, context: Context) -> str:
     """The instruction, in sentences a person can follow with the hand on the plug."""
-    loads = context.method in (Method.NO_LOAD, Method.RECOVERY)
+    loads = context.loads
     other, kept = context.secondary, context.kept
     if state is State.UNCHANGED:
         return "Nothing is to be done: the wanted firmware runs and the unit is quiet. Leave every plug as it is."
@@ -106,12 +115,17 @@ def next_action(state: State, context: Context) -> str:
         )
     if state is State.AOS_SENT_UNSURE:
         return (
-            "The AOS was sent and the unit's state is not proved. Leave every plug and every load as it is, "
+            "An AOS was begun to be sent and the unit's state is not proved. Leave every plug and every load as it is, "
             "do not power-cycle it, and run again."
         )
     if state is State.APP_SENT_SECONDARY_DEAD:
         return _unsettled(loads, other)
     if state is State.APP_SENT_SECONDARY_BACK:
+        if loads:
+            return (
+                "Touch no input plug, neither in nor out, and connect no load; shut down what is connected if you can. "
+                "The new app has not settled: run again."
+            )
         return (
             "Touch no input plug, neither in nor out. Shut the load down if you can. "
             "The unit is not settled before 240 s after the return; run again then."

@@ -70,8 +70,8 @@ def log_wanted(log: LogFacts, watch: Watch) -> bool:
         return False
     if not log.readable:
         return True
-    if watch.uptime_s >= LONG_UPTIME_S and log.fetched_s < watch.unbroken_since_s:
-        return True
+    if watch.uptime_s >= LONG_UPTIME_S and log.comparable:
+        return log.fetched_s < watch.unbroken_since_s
     if watch.uptime_s < SHORT_UPTIME_S * log.doubled or watch.unbroken_s < WATCH_S * log.doubled:
         return False
     return log.fetched_s < watch.unbroken_since_s + WATCH_S * log.doubled

@@ -34,15 +34,18 @@ _KEPT = frozenset(
 
 
 def context(unit: Unit, holder: str = "", differences: tuple[str, ...] = ()) -> Context:
-    return Context(unit.options.method, unit.options.primary, holder, differences)
+    return Context(unit.options.method, unit.options.primary, holder, differences, unit.relies_on_no_load())
 
 
 def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...] = ()) -> str:
     return next_action(state, context(unit, holder, differences))
 
 
-def conclude(unit: Unit, given: State | None = None) -> State:
-    """The state that the person is told, by a fresh measurement; a step's own finding stands."""
+def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> State:
+    """The state that the person is told, by a fresh measurement; a step's own finding stands.
+
+    ``quick``: the run was told to end, so nothing is waited for, and nothing allowed that would need waiting.
+    """
     if given is State.LOCKED:
         return given
     sample = _measure(unit)
@@ -58,12 +61,12 @@ def conclude(unit: Unit, given: State | None = None) -> State:
     if app_open:
         return State.APP_SENT_SECONDARY_DEAD if _isolated(unit, sample) else State.APP_SENT_SECONDARY_BACK
     if unit.sent.nothing:
-        return _nothing_sent(unit)
-    return _aos_sent(unit, sample)
+        return State.NOTHING_SENT_UNSURE if quick else _nothing_sent(unit)
+    return _aos_sent(unit, sample, quick)
 
 
 def _measure(unit: Unit) -> Sample:
-    sample = unit.observer.poll()
+    sample = unit.observer.fresh()
     for _attempt in range(TRIES):
         if sample.answered:
             break
@@ -97,7 +100,7 @@ def _isolated(unit: Unit, sample: Sample) -> bool:
 
 def _read_log(unit: Unit) -> None:
     try:
-        unit.read_log()
+        unit.read_log(patient=False)
     except TransportError:
         # Refused logins are reported by the step that needed them; here it only means: not proved.
         unit.log.failed("it could not be read at the end of the run")
@@ -109,22 +112,26 @@ def _nothing_sent(unit: Unit) -> State:
         return State.NOTHING_SENT_UNSURE
     if not unit.releases or unit.locks is None or not unit.covered().ok:
         return State.NOTHING_SENT_UNSURE
-    if unit.observer.breaks == 0:
+    if unit.observer.breaks == 0 and unit.observer.gaps == 0:
         _read_log(unit)
         if not wait_out_transfer(unit):
             return State.NOTHING_SENT_UNSURE
     return State.NOTHING_SENT if may_reconnect_untouched(unit) else State.NOTHING_SENT_UNSURE
 
 
-def _aos_sent(unit: Unit, sample: Sample) -> State:
+def _aos_sent(unit: Unit, sample: Sample, quick: bool) -> State:
     package = unit.package
     new = package is not None and package.aos is not None and sample.identity.aos.version == package.aos.version
     if not new:
         return State.AOS_SENT_UNSURE
+    booting = sample.uptime_s is None or sample.uptime_s < SHORT_UPTIME_S or sample.identity.app_status == "?"
     if not sample.app_answers:
-        return State.AOS_NEW_NO_APP
-    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or (
-        unit.sent.app_cut and not _watched_after_cut(unit)
+        # An app that is still starting may answer yet.
+        return State.AOS_SENT_UNSURE if booting else State.AOS_NEW_NO_APP
+    if (
+        quick
+        or unit.options.method in (Method.APP_ONLY, Method.RECOVERY)
+        or (unit.sent.app_cut and not _watched_after_cut(unit))
     ):
         return State.AOS_SENT_UNSURE
     _read_log(unit)

@@ -64,11 +64,14 @@ class Evidence:
 
 def _sync_folder(folder: Path) -> None:
     """The file's name must be on the disk too, or a power cut takes the whole evidence."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as exc:
+        raise Stop("state", f"the folder {folder} cannot be written: {exc.strerror}") from exc
 
 
 class NoEvidence:
@@ -123,7 +126,7 @@ def unfinished(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None
         run = str(record.get("run", ""))
         if record["kind"] in ("stor_begin", "damaged"):
             opened[run] = record
-        elif record["kind"] == "stor_cut" and record.get("bytes") == 0 and record.get("first"):
+        elif record["kind"] in ("stor_cut", "stor_failed") and record.get("never_begun") is True:
             opened.pop(run, None)
         elif record["kind"] == "settled":
             closed.update(str(name) for name in record.get("closes") or [])

@@ -23,7 +23,7 @@ from .errors import Interrupted, Stop
 from .evidence import unfinished
 from .ready import Waiter, isolate, wait_ready
 from .restore import restore
-from .signals import signals_interrupt
+from .signals import held_signals, signals_interrupt
 from .unit import Unit
 from .upgrade import upgrade
 
@@ -58,7 +58,7 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
         raise
     except Interrupted as exc:
         message = f"the run was interrupted by {exc}"
-        _end(unit, report, "state", message, None)
+        _end(unit, report, "state", message, None, quick=True)
         raise Stop("state", message, state=State(report["state"])) from exc
     finally:
         evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": unit.evidence.summary}
@@ -68,15 +68,17 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
         unit.close()
 
 
-def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None) -> None:
+def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, quick: bool = False) -> None:
     given = stop.state if stop else None
     details = stop.details if stop else {}
     state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
-    # Where the measurement itself fails, the words that move nothing stand.
-    with suppress(Stop, TransportError, Interrupted):
-        state = conclude(unit, given) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
-    say_end(unit, report, state, message, details)
-    _note_end(unit, kind, message, state)
+    # A second Ctrl-C must not take the instruction with it.
+    with held_signals():
+        # Where the measurement itself fails, the words that move nothing stand.
+        with suppress(Exception):
+            state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
+        say_end(unit, report, state, message, details)
+        _note_end(unit, kind, message, state)
 
 
 def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
@@ -195,6 +197,8 @@ def do_backup(unit: Unit, report: dict[str, Any]) -> None:
 def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     entry = _enter(unit, report, "upgrade", writing=True)
     saved = upgrade(unit, entry)
+    if entry.kind is EntryKind.WATCH:
+        _refuse_open_failure(unit)
     if saved:
         report["backup"] = saved
     report["changed"] = not unit.sent.nothing
@@ -208,6 +212,18 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     else:
         _interlock(report, unit.verdict())
         _finish(unit, report, State.SETTLED)
+
+
+def _refuse_open_failure(unit: Unit) -> None:
+    """It has settled, and yet the last download failed: what runs is not what was wanted (SAFETY 4, entry d)."""
+    failed = unit.log.facts().failed_since_start
+    if failed:
+        dead = unit.isolated_when_last_heard and not unit.relies_on_no_load()
+        raise Stop(
+            "state",
+            f"a download into the controller failed since the last start ({failed}): run again to send the app again",
+            state=State.APP_SENT_SECONDARY_DEAD if dead else State.NOTHING_SENT_UNSURE,
+        )
 
 
 def do_verify(unit: Unit, report: dict[str, Any]) -> None:

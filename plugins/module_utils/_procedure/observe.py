@@ -24,6 +24,13 @@ from .clock import Clock
 BREATH_S = 0.05
 # How far the unit's clock may part from ours, beside the sample gap, before nothing is taken for watched any more.
 STEP_SHARE = 0.05
+# A lost answer or two do not end the watch over communication, revision and uptime if all three go on behind them:
+# readings may lag as long anyway. The stability window keeps its own, shorter bound.
+WATCH_GAP_S = 15.0
+# Behind a slow reading, before the next: short enough that two of them stay within the sample gap.
+SLOW_PAUSE_S = 1.0
+# sysUpTime of some units counts whole seconds.
+LEAST_PAUSE_S = 1.0
 _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 
 
@@ -43,9 +50,11 @@ class Observer:
         self.samples: list[Sample] = []
         self.good: Sample | None = None
         self.first_good_s: float | None = None
-        self.restarted_s: float | None = None
         self.restarts = 0
         self.breaks = 0
+        self.gaps = 0
+        self.ended_s = 0.0
+        self.took_s = 0.0
         self.transferred_s: float | None = None
         self._unbroken_since: float | None = None
         self._unchanged_since: float | None = None
@@ -64,7 +73,7 @@ class Observer:
         self.bounds = bounds
         self.samples.clear()
         self.good = None
-        self.breaks = self.restarts = 0
+        self.breaks = self.restarts = self.gaps = 0
 
     def poll(self) -> Sample:
         """One sample now."""
@@ -73,13 +82,16 @@ class Observer:
         self._polling = True
         try:
             sample = self._remember(self._read())
-        except TransportError as exc:
+        except Exception as exc:
             # Once the unit has answered, no error of a reading ends what is under way: it is a missing answer.
             if before is None:
                 raise
-            sample = Sample(at_s, False, error=exc.message)
+            text = exc.message if isinstance(exc, TransportError) else f"reading failed: {type(exc).__name__}"
+            sample = Sample(at_s, False, error=text)
         finally:
             self._polling = False
+        self.ended_s = self._clock.now()
+        self.took_s = self.ended_s - at_s
         self.samples.append(sample)
         horizon = sample.at_s - (self.bounds.stability_s + self.bounds.change_hold_s + 2 * self.bounds.gap_s + 15.0)
         while len(self.samples) > 2 and self.samples[0].at_s < horizon:
@@ -98,15 +110,17 @@ class Observer:
             self.first_good_s = self._unchanged_since = sample.at_s
             self._begin_watch(sample)
             return
-        gap = sample.at_s - before.at_s > self.bounds.gap_s
-        reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s <= before.uptime_s
+        silent_s = sample.at_s - before.at_s
+        self.gaps += silent_s > self.bounds.gap_s
+        # Equal is no restart: some clocks count whole seconds. Where it stands still, _out_of_step finds out.
+        reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s < before.uptime_s
         if reset:
             self.restarts += 1
-            self.restarted_s = sample.at_s
-        if gap or reset or self._out_of_step(sample) or self._differs(before, sample):
+        changed = reset or self._out_of_step(sample) or self._differs(before, sample)
+        if changed:
+            self._unchanged_since = sample.at_s
+        if changed or silent_s > max(WATCH_GAP_S, self.bounds.gap_s):
             self.breaks += 1
-            if not gap or reset or self._differs(before, sample):
-                self._unchanged_since = sample.at_s
             self._begin_watch(sample)
         selected, old = sample.ats.selected_source, before.ats.selected_source
         if selected.known and old.known and selected != old:
@@ -153,20 +167,34 @@ class Observer:
             changes["load"] = replace(ats.load, bank_rows=lost)
         return replace(sample, ats=replace(ats, **changes))
 
-    def due(self) -> bool:
-        return not self.samples or self._clock.now() - self.samples[-1].at_s >= self.poll_s
+    def due(self, silent_s: float = 0.0) -> bool:
+        """``silent_s``: the least pause behind a reading that was not answered."""
+        if not self.samples:
+            return True
+        now = self._clock.now()
+        # Whatever else waits for this process must get its share of time beside slow readings.
+        pause = min(self.took_s, SLOW_PAUSE_S)
+        if not self.samples[-1].answered:
+            pause = max(2 * self.took_s, silent_s)
+        return now - self.samples[-1].at_s >= self.poll_s and now - self.ended_s >= pause
 
-    def poll_if_due(self) -> None:
+    def poll_if_due(self, silent_s: float = 0.0) -> None:
         """For the idle hook of a transport; a reading that is under way is not entered again."""
-        if not self._polling and self.due():
+        if not self._polling and self.due(silent_s):
             self.poll()
+
+    def fresh(self) -> Sample:
+        """A sample of now; not so soon after the last that the unit's clock has not moved on."""
+        if self.samples and self._clock.now() - self.samples[-1].at_s < LEAST_PAUSE_S:
+            return self.next(self.samples[-1].at_s + LEAST_PAUSE_S)
+        return self.poll()
 
     def next(self, at_s: float | None = None) -> Sample:
         """Waits until the next sample is due, or until ``at_s`` if that is sooner, then takes it."""
         if self.samples:
             due = self.samples[-1].at_s + self.poll_s
             if at_s is not None:
-                due = min(due, at_s)
+                due = min(due, max(at_s, self.samples[-1].at_s + LEAST_PAUSE_S))
             self._clock.sleep(max(due - self._clock.now(), BREATH_S))
         return self.poll()
 
@@ -179,7 +207,7 @@ class Observer:
         since = self._unbroken_since
         if while_sending:
             since = self._unchanged_since
-        elif good is None or now - good.at_s > self.bounds.gap_s:
+        elif good is None or now - good.at_s > max(WATCH_GAP_S, self.bounds.gap_s):
             since = None
         return Watch(now, good.uptime_s if good else None, since)
 
@@ -189,7 +217,7 @@ class Observer:
 
     def forget_breaks(self) -> None:
         """After a restart of our own making: what it broke is no news."""
-        self.breaks = 0
+        self.breaks = self.gaps = 0
 
 
 class LogTracker:

@@ -9,6 +9,8 @@ Private to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .._domain.ats import Comm, Health, Preferred, Redundancy, Source
 from .._domain.checks import Method
 from .._domain.instructions import TRANSFER_WAIT_S
@@ -36,6 +38,9 @@ class Waiter:
     def __init__(self, unit: Unit, after_restart: bool = False) -> None:
         self.unit = unit
         self.after_restart = after_restart
+        # A login may take its time: whoever has allowed something takes it back before one begins.
+        self.before_login: Callable[[], None] = lambda: None
+        self.patient = True
         self._log_tried: float | None = None
         self._doubt_since: float | None = None
 
@@ -50,7 +55,8 @@ class Waiter:
         if unit.login_facts is None:
             wanted = True
         if wanted and (self._log_tried is None or now - self._log_tried >= LOG_RETRY_S):
-            unit.read_log()
+            self.before_login()
+            unit.read_log(self.patient)
             self._log_tried = unit.clock.now()
 
     def _bound(self, verdict: Verdict | None) -> float | None:
@@ -106,6 +112,11 @@ def wait_ready(unit: Unit) -> Verdict:
         verdict = unit.verdict(before_action=True)
         if verdict.ready:
             unit.check_peers()
+            # The peers took their time: what was read of this unit before them is not said after them.
+            unit.observer.fresh()
+            verdict = unit.verdict(before_action=True)
+            if not verdict.ready:
+                continue
             unit.record("ready", checks=[check.to_result() for check in verdict.checks])
             return verdict
         waiter.refuse_if_hopeless(verdict)
@@ -148,6 +159,7 @@ def may_reconnect_untouched(unit: Unit) -> bool:
         and unit.releases
         and unit.locks is not None
         and unit.earlier_known
+        and unit.observer.gaps == 0
         and unit.observer.breaks == 0
         and unit.observer.restarts == 0
         and sample.answered
@@ -213,8 +225,14 @@ class _Guide:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.waiter = Waiter(unit, after_restart=True)
+        self.waiter.before_login = self._before_login
+        self.waiter.patient = False
         self.allowed = False
         self.putting_back = False
+
+    def _before_login(self) -> None:
+        if self.allowed:
+            self.withdraw("the event log has to be read again")
 
     def look(self) -> None:
         unit = self.unit
@@ -231,9 +249,15 @@ class _Guide:
             raise Stop("refused", "primary_source is needed: it names the input that stays", before)
         self._look_single_source(before, primary, unit.observer.newest)
 
+    def _still_ready(self) -> bool:
+        """The peers, and then this unit once more: a permission rests on a reading of now."""
+        self.unit.check_peers()
+        self.unit.observer.fresh()
+        return self.unit.verdict(before_action=True).ready
+
     def _look_no_load(self, before: Verdict) -> None:
         unit = self.unit
-        if before.ready and not self.allowed:
+        if before.ready and not self.allowed and self._still_ready():
             self.allowed = True
             unit.record("permission_unload")
             unit.say("you may shut down and disconnect all loads now; leave both inputs as they are", "permission")
@@ -263,7 +287,8 @@ class _Guide:
         if live:
             if not self.allowed:
                 # The plug is still in: the whole window was seen with the primary healthy and carrying the load.
-                unit.check_peers()
+                if not self._still_ready():
+                    return
                 self.allowed, self.putting_back = True, False
                 unit.record("permission_disconnect", source=secondary)
                 unit.say(f"you may disconnect source {secondary} now", "permission")
@@ -283,7 +308,7 @@ class _Guide:
         check = unit.verdict().check("secondary_dead")
         if check is None or check.ok or check.missing or "put it back" not in check.observed or self.putting_back:
             return
-        unit.read_log()
+        unit.read_log(patient=False)
         if not wait_out_transfer(unit) or not may_reconnect_untouched(unit):
             raise Stop(
                 "refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before

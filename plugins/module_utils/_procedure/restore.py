@@ -36,9 +36,11 @@ def restore(unit: Unit) -> bool:
     critical = [text for text in differences if text.startswith(("preferred_source", "sensitivity", "transfer_range"))]
     if critical:
         raise Stop("state", "; ".join(critical), state=State.SETTINGS_DIFFER, details={"differences": critical})
-    if unit.options.method is Method.NO_LOAD:
+    if unit.relies_on_no_load():
         _restore_loads(unit)
         return redundant_before
+    # The whole reading just taken was long on a slow card: the watch goes on from a sample of now.
+    unit.observer.fresh()
     _Restoring(unit).run()
     return redundant_before
 
@@ -92,7 +94,10 @@ class _Restoring:
             if broken:
                 self._withdraw(broken)
                 self.fine_since = self.back_since = None
+                began = unit.clock.now()
                 _settle_again(unit, broken)
+                # The person's time does not run while nobody may do anything.
+                end += unit.clock.now() - began
                 self.breaks = unit.observer.breaks
                 continue
             if self._steady(sample, now):

@@ -30,9 +30,12 @@ def hands_off(unit: Unit) -> str:
     """What every line says until the unit has settled (SAFETY 4.6)."""
     if unit.relies_on_no_load():
         return "CONNECT NO LOAD, TOUCH NO INPUT"
-    good = unit.observer.good
-    if unit.sent.nothing and good is not None and good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
-        return "TOUCH NO PLUG"
+    good, primary = unit.observer.good, unit.options.primary
+    if unit.sent.nothing and good is not None:
+        redundant = good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+        if redundant or (primary is not None and good.ats.input(primary.other).status.is_(Health.OK)):
+            # It is in already: what must not happen now is that somebody pulls it.
+            return "TOUCH NO PLUG"
     return "DO NOT RECONNECT"
 
 
@@ -43,8 +46,10 @@ def clock_text(seconds: float) -> str:
 class Settling:
     """``sent``: this run sent a file with the inputs isolated, and they must stay so. Else it only watches."""
 
-    def __init__(self, unit: Unit, sent: bool, what: str) -> None:
+    def __init__(self, unit: Unit, sent: bool, what: str, old_failures: bool = True) -> None:
         self.unit, self.sent, self.what = unit, sent, what
+        # A run that only watches waits for the unit to be quiet; that an old download failed is judged after it.
+        self.old_failures = old_failures
         self.calm_since: float | None = None
         self.lost_since: float | None = None
         self.back = 0
@@ -195,7 +200,7 @@ class Settling:
             self._refuse_failed(facts)
 
     def _refuse_failed(self, facts: LogFacts) -> None:
-        failed = facts.new_failed or facts.failed_since_start
+        failed = facts.new_failed or (facts.failed_since_start if self.old_failures else "")
         if failed:
             raise Stop(
                 "state",
@@ -219,5 +224,5 @@ class Settling:
         unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {hands_off(unit)}{reason}", "settling")
 
 
-def settle(unit: Unit, sent: bool, what: str) -> None:
-    Settling(unit, sent, what).run()
+def settle(unit: Unit, sent: bool, what: str, old_failures: bool = True) -> None:
+    Settling(unit, sent, what, old_failures).run()

@@ -18,8 +18,8 @@ from typing import Any
 
 from .errors import Interrupted
 
-# SIGALRM is Ansible's task timeout, SIGHUP a closed terminal.
-HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+# SIGALRM is Ansible's task timeout, SIGHUP a closed terminal, SIGTSTP a Ctrl-Z that would freeze a transfer.
+HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGQUIT, signal.SIGTSTP)
 
 
 @contextmanager

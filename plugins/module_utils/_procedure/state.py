@@ -87,9 +87,12 @@ class Locks:
                 raise Stop(
                     "locked", f"another run holds this unit: {holder}", state=State.LOCKED, details={"holder": holder}
                 ) from exc
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, json.dumps(self._owner).encode(), 0)
             self._held[key] = handle
+            try:
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, json.dumps(self._owner).encode(), 0)
+            except OSError as exc:
+                raise Stop("state", f"the lock {path} cannot be written: {exc.strerror}") from exc
 
     def close(self) -> None:
         for handle in self._held.values():

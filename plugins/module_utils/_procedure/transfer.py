@@ -21,6 +21,9 @@ from .unit import Unit
 
 # An AOS is never cut by our impatience: only a card that takes nothing for so long is given up.
 AOS_STALL_S = 300.0
+APP_STALL_S = 120.0
+# While SNMP is silent an AOS transfer is asked beside seldom: it must not starve.
+AOS_SILENT_S = 10.0
 # SAFETY 4.4: how long a missing answer holds the app's last block.
 LAST_BLOCK_HOLD_S = 60.0
 # How long, after login, readings may be missing before the file is not sent after all.
@@ -49,18 +52,18 @@ class Gate:
         # The last verdict that rests on what the ATS itself answered: what a blind window may carry over.
         self.last_seen: Verdict | None = None
         self.contradicted = False
-        self.first_released = False
-        self._asked = False
+        self.stor_agreed = False
         self.done = 0
         self.ended_s: float | None = None
         self._warned = False
+        self._faulty = False
 
     def verdict(self) -> Verdict:
         unit = self.unit
-        if unit.observer.newest.app_answers:
-            # Any answer of the ATS ends the blindness for good (SAFETY 4.5).
+        if unit.app_answered:
+            # Any answer of the ATS since the card's start, seen by whatever reading, ends the blindness for good.
             self.blind = None
-        verdict = unit.verdict(blind=self.blind, sending=True)
+        verdict = unit.verdict(blind=self.blind, sending=self.stor_agreed)
         if unit.observer.newest.app_answers:
             self.last_seen = verdict
             self.contradicted = self.contradicted or bool(verdict.contradicted)
@@ -72,34 +75,52 @@ class Gate:
         return None if self.contradicted else self.last_seen
 
     def first_byte(self) -> None:
-        """With the connection open, and again before the first byte: until here an AOS may still be held back."""
+        """Just before STOR the verdict is asked for once more; from STOR on the file counts as begun.
+
+        An AOS is not held back after that: the card may have cleared its flash for it [?].
+        """
         unit = self.unit
+        if self.stor_agreed and not self.cuts:
+            self._observe(self._look)
+            return
         began = unit.clock.now()
         while True:
             verdict = self.verdict()
             if verdict.permitted:
-                # The second time the first byte follows.
-                self.first_released = self._asked
-                self._asked = True
+                self.stor_agreed = True
                 return
             if verdict.contradicted or unit.clock.now() - began >= GATE_S:
                 raise Cut("; ".join(verdict.reasons), verdict)
             unit.observer.next()
 
     def idle(self) -> None:
-        self.unit.observer.poll_if_due()
+        self._observe(self._sample)
+
+    def _sample(self) -> None:
+        self.unit.observer.poll_if_due(0.0 if self.cuts else AOS_SILENT_S)
         self._look()
+
+    def _observe(self, step: Callable[[], None]) -> None:
+        """No fault of the watching ever ends the transfer of an AOS."""
+        if self.cuts:
+            step()
+            return
+        try:
+            step()
+        except Exception as exc:
+            if not self._faulty:
+                self._faulty = True
+                self.unit.record("watch_failed", during=self.file.file, reason=type(exc).__name__)
 
     def sent(self, done: int, total: int) -> None:
         self.done = done
-        self.unit.observer.poll_if_due()
-        self._look()
+        self._observe(self._sample)
         share = 100 * done // max(total, 1)
         self.unit.say(f"sending {self.file.kind} {self.file.version}: {share} %, DO NOT TOUCH ANY PLUG", "sending")
 
     def _look(self) -> None:
         newest = self.unit.observer.newest
-        if newest is self._judged or self.last_released or not self.first_released:
+        if newest is self._judged or self.last_released or not self.stor_agreed:
             return
         self._judged = newest
         verdict = self.verdict()
@@ -168,13 +189,13 @@ def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: Gate
     unit.expect_restart = True
     unit.restarts_before_send = unit.observer.restarts
     try:
-        login.store(file.file, data, gate, stall_s=AOS_STALL_S if file.kind == "aos" else None)
+        login.store(file.file, data, gate, stall_s=AOS_STALL_S if file.kind == "aos" else APP_STALL_S)
         gate.ended_s = unit.clock.now()
     except Cut as exc:
         login.abort()
         unit.expect_restart = False
-        unit.record("stor_cut", file=file.file, reason=str(exc), bytes=gate.done, first=len(unit.sent.begun) == 1)
-        if gate.first_released:
+        unit.record("stor_cut", file=file.file, reason=str(exc), bytes=gate.done, never_begun=_never_begun(unit, gate))
+        if gate.stor_agreed:
             unit.sent.app_cut = True
         else:
             unit.sent.begun.remove(file.file)
@@ -182,19 +203,29 @@ def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: Gate
     except TransportError as exc:
         login.abort()
         gate.ended_s = unit.clock.now()
-        if not gate.first_released:
+        never = _never_begun(unit, gate)
+        if not gate.stor_agreed:
             unit.expect_restart = False
             unit.sent.begun.remove(file.file)
         elif not gate.last_released and file.kind == "app":
             unit.sent.app_cut = True
         else:
             setattr(unit.sent, file.kind, True)
-        kind = "stor_failed" if gate.first_released else "stor_cut"
-        first = len(unit.sent.begun) == (1 if gate.first_released else 0)
-        unit.record(kind, file=file.file, reason=exc.message, bytes=gate.done, first=first)
+        unit.record("stor_failed", file=file.file, reason=exc.message, bytes=gate.done, never_begun=never)
         raise Stop("transfer", f"the transfer of {file.file} broke off: {exc.message}") from exc
+    except Exception as exc:
+        login.abort()
+        gate.ended_s = unit.clock.now()
+        unit.sent.app_cut = file.kind == "app"
+        unit.record("stor_failed", file=file.file, reason=type(exc).__name__, bytes=gate.done, never_begun=False)
+        raise
     setattr(unit.sent, file.kind, True)
     unit.record("stor_end", file=file.file)
+
+
+def _never_begun(unit: Unit, gate: Gate) -> bool:
+    """Not even STOR was said, and no file before this one: the run has done nothing to the unit."""
+    return not gate.stor_agreed and len(unit.sent.begun) == 1
 
 
 def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:

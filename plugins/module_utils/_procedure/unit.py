@@ -84,6 +84,10 @@ class Sent:
         return not self.begun
 
 
+def _restarted(before: Sample, sample: Sample) -> bool:
+    return sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s < before.uptime_s
+
+
 class Unit:
     """Wiring of one unit: clock, observer, log, login, evidence, and the case that the interlock judges."""
 
@@ -127,6 +131,8 @@ class Unit:
         self.confirmed: dict[str, Judged] = {}
         self.disturbance = ""
         self.expect_restart = False
+        # Has the ATS answered since the card's last start? Then no window is blind any more (SAFETY 4.5).
+        self.app_answered = False
         self.restarts_before_send = 0
         self.evidence_lost = ""
         self.read_whole = read_whole
@@ -154,7 +160,11 @@ class Unit:
                 self.observer.start_over(self.bounds)
                 # What was seen before the clock was set was held against the wrong factor.
                 self.disturbance = ""
-                return self.observer.poll()
+                for _try in range(tries):
+                    third = self.observer.poll()
+                    if third.answered:
+                        return third
+                raise TransportError("timeout", third.error or "the card stopped answering")
             self.clock.sleep(1.0)
         raise TransportError("timeout", second.error or "the card does not answer by SNMP")
 
@@ -290,6 +300,9 @@ class Unit:
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
         if not sample.answered:
             return
+        if before is not None and _restarted(before, sample):
+            self.app_answered = False
+        self.app_answered = self.app_answered or sample.app_answers
         self._note_isolation(sample)
         if before is None or before.discrete != sample.discrete or before.who != sample.who:
             a, b = sample.ats.input_a, sample.ats.input_b
@@ -314,7 +327,7 @@ class Unit:
             self.disturbance = "the unit changed what it declares about being simulated"
         if before is None or self.disturbance:
             return
-        restarted = sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s
+        restarted = _restarted(before, sample)
         if restarted:
             self.log.forget_begun()
         for what, old, new in (
@@ -330,7 +343,7 @@ class Unit:
             if restarted and self.observer.restarts > self.restarts_before_send + 1:
                 self.disturbance = "the card restarted once more, and not by this run"
             return
-        if sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s <= before.uptime_s:
+        if restarted:
             self.disturbance = "the card restarted, and not by this run"
         elif (before.identity.aos.file, before.identity.app.file) != (
             sample.identity.aos.file,
@@ -359,14 +372,15 @@ class Unit:
     def relies_on_no_load(self) -> bool:
         """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
         if self.options.method is Method.APP_ONLY:
-            return not self.confirmed["secondary_disconnected"].ok or self.options.primary is None
+            word = self.confirmed.get("secondary_disconnected")
+            return word is None or not word.ok or self.options.primary is None
         return self.options.method in (Method.NO_LOAD, Method.RECOVERY)
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
-    def login(self) -> Login:
+    def login(self, patient: bool = True) -> Login:
         """A login of the kind that sends, with event.txt read over it; the caller closes it. Waits for a busy card."""
-        end = self.clock.now() + self.options.busy_timeout_s
+        end = self.clock.now() + (self.options.busy_timeout_s if patient else 0.0)
         pause = 5.0
         while True:
             try:
@@ -374,7 +388,9 @@ class Unit:
                 login = self._open_login(self.observer.poll_if_due)
                 break
             except TransportError as exc:
-                self.log.own_logins -= 1
+                if exc.kind in ("busy", "auth"):
+                    # The card refused it. Any other error may have come after the card had logged the login.
+                    self.log.own_logins -= 1
                 if exc.kind != "busy" or self.clock.now() >= end:
                     raise
                 self.say(f"the card is busy, trying again: {exc.message}", "busy")
@@ -406,10 +422,10 @@ class Unit:
                     raise
         self.login_facts = facts
 
-    def read_log(self) -> bool:
+    def read_log(self, patient: bool = True) -> bool:
         """Reads event.txt with a login of its own. False (and the reason kept) where it could not be read."""
         try:
-            self.login().close()
+            self.login(patient).close()
         except TransportError as exc:
             if exc.kind == "auth":
                 raise

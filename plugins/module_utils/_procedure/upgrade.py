@@ -24,7 +24,7 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
     if entry.kind is EntryKind.CONTROLLER_LOST:
         raise Stop("refused", f"{entry.reason}: the recovery playbook is next, nothing is sent by this one")
     if entry.kind is EntryKind.WATCH:
-        settle(unit, sent=False, what="watching only, nothing to be sent")
+        settle(unit, sent=False, what="watching only, nothing to be sent", old_failures=False)
         return None
     isolate(unit)
     saved = ensure_backup(unit)
@@ -57,7 +57,7 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
             answering_since = None
         elif answering_since is None:
             answering_since = sample.at_s
-        app_seen = app_seen or sample.app_answers
+        app_seen = app_seen or unit.app_answered
         blind = None
         if carried is not None and not app_seen:
             blind = Blind(carried, now - answering_since if answering_since is not None else 0.0)
