@@ -14,11 +14,14 @@ from typing import Protocol
 class Clock(Protocol):
     factor: float
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Device seconds, never going back."""
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float) -> None:
+        """Waits so many device seconds."""
 
-    def wall(self) -> datetime: ...
+    def wall(self) -> datetime:
+        """The time of day, aware: for evidence and confirmations only."""
 
 
 def _elapsed() -> float:

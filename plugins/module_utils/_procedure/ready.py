@@ -115,8 +115,7 @@ def wait_ready(unit: Unit) -> Verdict:
             # The peers took their time: what was read of this unit before them is not said after them.
             unit.observer.fresh()
             verdict = unit.verdict(before_action=True)
-            if not verdict.ready:
-                continue
+        if verdict.ready:
             unit.record("ready", checks=[check.to_result() for check in verdict.checks])
             return verdict
         waiter.refuse_if_hopeless(verdict)

@@ -56,6 +56,8 @@ class Settling:
         self._log_tried: float | None = None
         self._before: Sample | None = None
         self._why = ""
+        # What was seen before the settling began says nothing of it.
+        self._followed_s = unit.observer.samples[-1].at_s if unit.observer.samples else 0.0
 
     def run(self) -> None:
         """Returns when settled. Raises Stop otherwise."""
@@ -63,8 +65,8 @@ class Settling:
         began = unit.clock.now()
         limit = unit.options.controller_timeout_s
         while True:
-            sample = unit.observer.next()
-            self._follow(sample)
+            unit.observer.next()
+            self._catch_up()
             if unit.sent.nothing:
                 unit.stop_if_orphaned()
             if unit.disturbance:
@@ -85,10 +87,19 @@ class Settling:
                 raise Stop("timeout", f"not settled within {limit:.0f} s: {self._why or 'no quiet 240 s'}")
             self._tell()
 
+    def _catch_up(self) -> None:
+        """Every sample is looked at, also those taken while a login waited."""
+        for sample in [item for item in self.unit.observer.samples if item.at_s > self._followed_s]:
+            self._followed_s = sample.at_s
+            self._follow(sample)
+
     def _follow(self, sample: Sample) -> None:
         now = self.unit.clock.now()
         fine, self._why = self._as_it_should(sample)
         since = self.unit.observer.watch().unbroken_since_s
+        if not sample.answered and since is not None:
+            # A lost answer: the watch says when there were too many of them.
+            return
         if not fine or since is None:
             self.calm_since = None
         elif self.calm_since is None or since > self.calm_since:
@@ -149,23 +160,27 @@ class Settling:
         now, watch, facts = unit.clock.now(), unit.observer.watch(), unit.log.facts()
         twice = facts.doubled
         self._give_up_if_failed(now)
-        if self.calm_since is None or watch.uptime_s is None:
+        calm = self._calm()
+        if calm is None or watch.uptime_s is None:
             return False
-        if now - self.calm_since >= EARLY_LOG_S and facts.fetched_s < self.calm_since:
+        if now - calm >= EARLY_LOG_S and facts.fetched_s < calm:
             # Read early as well: the 300 s of a download whose end is not logged count from its row being first seen.
             facts = self._read_log(now) or facts
             twice = facts.doubled
-        if watch.uptime_s < SHORT_UPTIME_S * twice or now - self.calm_since < WATCH_S * twice:
+        if watch.uptime_s < SHORT_UPTIME_S * twice or now - calm < WATCH_S * twice:
             return False
-        needed = self.calm_since + WATCH_S * twice
+        needed = calm + WATCH_S * twice
         if not facts.readable or facts.fetched_s < needed:
             facts = self._read_log(now) or facts
+        if self._calm() != calm:
+            # What came while the log was read has broken it.
+            return False
         if not facts.readable or facts.fetched_s < needed:
             self._why = (
                 f"the event log cannot be read: {facts.error}" if not facts.readable else "reading the event log"
             )
             return False
-        if now - self.calm_since < WATCH_S * facts.doubled or watch.uptime_s < SHORT_UPTIME_S * facts.doubled:
+        if now - calm < WATCH_S * facts.doubled or watch.uptime_s < SHORT_UPTIME_S * facts.doubled:
             self._why = "the event log shares no row with the one before: waiting twice as long"
             return False
         same = unit.same()
@@ -183,11 +198,16 @@ class Settling:
             raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())
         return True
 
+    def _calm(self) -> float | None:
+        """Since when all is as it should be; None where it is not, or the newest answer is missing."""
+        return self.calm_since if self.unit.observer.newest.answered else None
+
     def _read_log(self, now: float) -> LogFacts | None:
         if self._log_tried is not None and now - self._log_tried < LOG_RETRY_S:
             return None
         self._log_tried = now
         self.unit.read_log()
+        self._catch_up()
         return self.unit.log.facts()
 
     def _give_up_if_failed(self, now: float) -> None:

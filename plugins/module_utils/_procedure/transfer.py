@@ -216,7 +216,10 @@ def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: Gate
     except Exception as exc:
         login.abort()
         gate.ended_s = unit.clock.now()
-        unit.sent.app_cut = file.kind == "app"
+        if file.kind == "app" and not gate.last_released:
+            unit.sent.app_cut = True
+        else:
+            setattr(unit.sent, file.kind, True)
         unit.record("stor_failed", file=file.file, reason=type(exc).__name__, bytes=gate.done, never_begun=False)
         raise
     setattr(unit.sent, file.kind, True)
@@ -232,7 +235,8 @@ def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
     """The verdict is taken after login; only for want of time or of an answer is it waited for."""
     end = unit.clock.now() + GATE_S
     while True:
-        unit.stop_if_orphaned()
+        if unit.sent.nothing:
+            unit.stop_if_orphaned()
         if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
             raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
         verdict = gate.verdict()

@@ -31,7 +31,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Progress(Protocol):
-    def say(self, text: str, key: str | None = None) -> None: ...
+    def say(self, text: str, key: str | None = None) -> None:
+        """Shows a line; ``key`` names one that replaces its predecessor."""
 
 
 def is_url(src: str) -> bool:

@@ -24,7 +24,8 @@ class SnmpClient(Protocol):
     def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, RawValue] | None]:
         """One GETNEXT. Per asked object its successor, or None past the end of the MIB. Raises TransportError."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Never raises."""
 
 
 class TransferHooks(Protocol):
@@ -45,12 +46,15 @@ class TransferHooks(Protocol):
 class Login(Protocol):
     banner: str
 
-    def fetch(self, name: str, limit: int = 262144) -> bytes: ...
+    def fetch(self, name: str, limit: int = 262144) -> bytes:
+        """A file of the card, of at most ``limit`` bytes. Raises TransportError."""
 
     def store(self, name: str, data: bytes, hooks: TransferHooks, stall_s: float | None = None) -> None:
         """Hands over every byte, or raises after a reset. ``stall_s``: the real seconds for which the card may take
         nothing, from STOR on, before that counts as broken off; default: the login's own time limit."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Logs out; never raises."""
 
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """Resets both connections; never raises."""

@@ -51,7 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     server: Any
 
-    def log_message(self, *args: Any) -> None: ...
+    def log_message(self, *args: Any) -> None:
+        """Silent."""
 
     def answer(self, body: bytes, code: int = 200, **headers: str) -> None:
         self.send_response(code)
