@@ -21,9 +21,10 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.unit import Options, Peer, Unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim import firmware as sim_firmware
 from apcsim.model import Unit as Device

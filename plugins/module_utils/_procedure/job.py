@@ -21,7 +21,8 @@ from .closing import conclude, told
 from .entry import Entry, EntryKind, classify, refuse_foreign
 from .errors import Interrupted, Stop
 from .evidence import unfinished
-from .ready import Waiter, isolate, wait_ready
+from .isolate import isolate
+from .ready import Waiter, wait_ready
 from .restore import restore
 from .signals import held_signals, signals_interrupt
 from .unit import Unit

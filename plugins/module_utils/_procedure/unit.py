@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timezone, tzinfo
 from pathlib import Path
-from typing import Protocol
 
-from .._domain.ats import Comm, Redundancy, Source
-from .._domain.bulletins import app_token_of, ats_generation
+from .._domain.ats import Comm, Redundancy
 from .._domain.checks import Found, Method, Rules, secondary_dead
-from .._domain.confirmations import WHATS, Confirmation, Judged, Subject, judge_confirmation
+from .._domain.confirmations import WHATS, Judged, Subject, judge_confirmation
 from .._domain.events import parse_event_log
-from .._domain.firmware import FirmwarePackage, check_package
+from .._domain.firmware import FirmwarePackage
+from .._domain.fitness import another_unit, covered, foreign_hand, package_fits, restarted
 from .._domain.identity import usable_serial
 from .._domain.instructions import ALLOWS_CONNECT
 from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
@@ -30,62 +27,13 @@ from .._transport.types import Login
 from .clock import Clock
 from .errors import Interrupted, Stop
 from .evidence import Evidence, NoEvidence, history, last_word
-from .observe import LogTracker, Observer
+from .logbook import LogTracker
+from .observe import Observer
+from .options import Options, Peer, Progress, Sent
 from .state import Locks, StateDir, key_of
 
 # As much of a kept event log as a card ever sends.
 MAX_LOG_BYTES = 262144
-
-
-class Progress(Protocol):
-    def say(self, text: str, key: str = "") -> None:
-        """``key`` names a line that replaces its predecessor; a changed key is always shown."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Another ATS that must read fully redundant before this one gives up its redundancy."""
-
-    label: str
-    read: Callable[[], Sample]
-
-
-@dataclass(frozen=True)
-class Options:
-    """The run's options, checked. Times in device seconds, except where a transport counts real ones."""
-
-    method: Method = Method.SINGLE_SOURCE
-    primary: Source | None = None
-    confirmations: tuple[Confirmation, ...] = ()
-    zone: tzinfo = timezone.utc
-    allow_downgrade: bool = False
-    checksums: Mapping[str, str] = field(default_factory=dict)
-    stability_s: float = 30.0
-    poll_interval_s: float = 2.0
-    down_timeout_s: float = 300.0
-    up_timeout_s: float = 600.0
-    controller_timeout_s: float = 900.0
-    action_timeout_s: float = 3600.0
-    busy_timeout_s: float = 240.0
-    change_reference: str = ""
-
-
-@dataclass
-class Sent:
-    """What this process has sent so far. ``app_cut``: begun, and cut before its last block."""
-
-    begun: list[str] = field(default_factory=list)
-    aos: bool = False
-    app: bool = False
-    app_cut: bool = False
-
-    @property
-    def nothing(self) -> bool:
-        return not self.begun
-
-
-def _restarted(before: Sample, sample: Sample) -> bool:
-    return sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s < before.uptime_s
 
 
 class Unit:
@@ -300,7 +248,7 @@ class Unit:
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
         if not sample.answered:
             return
-        if before is not None and _restarted(before, sample):
+        if before is not None and restarted(before, sample):
             self.app_answered = False
         self.app_answered = self.app_answered or sample.app_answers
         self._note_isolation(sample)
@@ -323,35 +271,22 @@ class Unit:
         self._look_for_disturbance(sample, before)
 
     def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
-        if float(sample.identity.simulated or 1) != self.factor and before is not None:
-            self.disturbance = "the unit changed what it declares about being simulated"
         if before is None or self.disturbance:
             return
-        restarted = _restarted(before, sample)
-        if restarted:
+        again = restarted(before, sample)
+        if again:
             self.log.forget_begun()
-        for what, old, new in (
-            ("card serial", before.identity.serial, sample.identity.serial),
-            ("ATS serial", before.ats.serial, sample.ats.serial),
-            ("model", before.ats.model, sample.ats.model),
-        ):
-            if old and new and old != new:
-                self.disturbance = f"another unit answers: its {what} was {old[:40]}, now {new[:40]}"
-                return
-        if self.expect_restart:
-            # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
-            if restarted and self.observer.restarts > self.restarts_before_send + 1:
-                self.disturbance = "the card restarted once more, and not by this run"
+        if float(sample.identity.simulated or 1) != self.factor:
+            self.disturbance = "the unit changed what it declares about being simulated"
+        else:
+            self.disturbance = another_unit(before, sample)
+        if self.disturbance:
             return
-        if restarted:
-            self.disturbance = "the card restarted, and not by this run"
-        elif (before.identity.aos.file, before.identity.app.file) != (
-            sample.identity.aos.file,
-            sample.identity.app.file,
-        ):
-            self.disturbance = "the firmware changed, and not by this run"
-        elif before.last_transfer != sample.last_transfer and self.sent.nothing:
-            self.disturbance = "the card's last-transfer result changed, and not by this run"
+        if not self.expect_restart:
+            self.disturbance = foreign_hand(before, sample, self.sent.nothing)
+        elif again and self.observer.restarts > self.restarts_before_send + 1:
+            # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
+            self.disturbance = "the card restarted once more, and not by this run"
 
     def _note_isolation(self, sample: Sample) -> None:
         """What the controller last said of the inputs: once it is silent, its values may be old (facts/ATS)."""
@@ -448,38 +383,14 @@ class Unit:
         return None
 
     def covered(self) -> Found:
-        """SAFETY 1.6: writes go only to gen-2 AP77xx."""
-        sample = self.observer.good
-        if sample is None:
-            return Found(False, "no answer", missing=True)
-        card, model = sample.identity, self.model()
-        if card.oddly_simulated:
-            return Found(False, "it declares itself simulated in a form that is not understood")
-        generation = ats_generation(model, card.app_token)
-        if generation != "gen2":
-            return Found(False, f"{model or 'unknown model'} is not covered by this procedure ({generation})")
-        if card.app_token is None and card.hardware != "hw02":
-            return Found(False, f"{model} shows no app and its card is {card.hardware or 'unknown'}, not hw02")
-        return Found(True, f"{model}, app {card.app_token or 'absent'}")
+        good = self.observer.good
+        return covered(good.identity, self.model()) if good else Found(False, "no answer", missing=True)
 
     def package_found(self) -> Found:
-        sample = self.observer.good
-        if self.package is None or sample is None:
-            return Found(False, "no package given" if self.package is None else "no answer")
-        card = sample.identity
-        problems = check_package(
-            self.package,
-            installed_hardware=card.hardware,
-            installed_app_token=card.app_token or app_token_of(self.model()),
-            installed_aos=card.aos.version,
-            installed_app=card.app.version,
-            allow_downgrade=self.options.allow_downgrade,
-            checksums=self.options.checksums,
-            app_present=card.app_token is not None,
-        )
-        aos, app = self.package.aos, self.package.app
-        shown = f"AOS {aos.version}, app {app.version}" if aos and app else "incomplete"
-        return Found(not problems, "; ".join(problems) or shown)
+        good, options = self.observer.good, self.options
+        if good is None:
+            return Found(False, "no answer", missing=True)
+        return package_fits(self.package, good.identity, self.model(), options.allow_downgrade, options.checksums)
 
     def undisturbed(self) -> Found:
         foreign = self.disturbance or self.log.facts().foreign

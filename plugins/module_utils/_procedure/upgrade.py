@@ -11,7 +11,8 @@ from .._domain.interlock import Blind, Verdict
 from .baseline import ensure_backup
 from .entry import Entry, EntryKind
 from .errors import Stop
-from .ready import Waiter, isolate, wait_permitted
+from .isolate import isolate
+from .ready import Waiter, wait_permitted
 from .settle import settle
 from .transfer import BLIND_LIMIT_S, Gate, await_restart, send
 from .unit import Unit

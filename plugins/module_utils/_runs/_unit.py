@@ -20,9 +20,10 @@ from .._powernet.nmc import StateRead, read_state
 from .._procedure.clock import DeviceClock
 from .._procedure.errors import Stop
 from .._procedure.job import ended, versions
+from .._procedure.options import Options, Peer, Progress
 from .._procedure.reading import reader
 from .._procedure.state import StateDir
-from .._procedure.unit import Options, Peer, Progress, Unit
+from .._procedure.unit import Unit
 from .._transport.address import resolve_and_pin
 from .._transport.errors import TransportError
 from .._transport.ftp import open_ftp

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._procedure import job
-from .._procedure.unit import Progress
+from .._procedure.options import Progress
 from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_OPTIONS, UPGRADE_SPEC
 from ._unit import run_job
 
