@@ -16,7 +16,6 @@ from typing import Any
 from .errors import Stop
 
 SCHEMA = 1
-MAX_HISTORY_FILES = 200
 
 
 class Evidence:
@@ -96,7 +95,7 @@ def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
     for key in keys:
         names.update(path for path in folder.glob("*.jsonl") if f"_{key}_" in path.name)
     records: list[dict[str, Any]] = []
-    for path in sorted(names)[-MAX_HISTORY_FILES:]:
+    for path in sorted(names):
         try:
             text = path.read_text(errors="replace")
         except OSError as exc:

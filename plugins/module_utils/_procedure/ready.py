@@ -149,6 +149,7 @@ def may_reconnect_untouched(unit: Unit) -> bool:
         and unit.releases
         and unit.locks is not None
         and unit.earlier_known
+        and unit.evidence.path is not None
         and unit.observer.gaps == 0
         and unit.observer.breaks == 0
         and unit.observer.restarts == 0

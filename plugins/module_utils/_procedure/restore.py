@@ -146,6 +146,11 @@ class _Restoring:
             left = STEADY_S - (now - self.back_since)
             unit.say(f"source {secondary.name} is back, watching {max(left, 0):.0f} s more; touch no plug", "watching")
             return now - self.back_since > STEADY_S
+        watched = unit.observer.watch().unbroken_since_s is not None
+        if not sample.answered and self.back_since is not None and watched:
+            # A lost answer; too many of them in a row are a break, which starts anew (_broken).
+            unit.say(f"source {secondary.name} is back, no answer for a moment; touch no plug", "watching")
+            return False
         self.back_since = None
         if sample.answered and source.status.is_(Health.FAIL):
             self.seen_back = False

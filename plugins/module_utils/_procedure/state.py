@@ -105,6 +105,8 @@ def _holder(handle: int) -> str:
         owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
     except ValueError:
         owner = {}
+    if not isinstance(owner, dict):
+        owner = {}
     return f"run {owner.get('run', '?')}, pid {owner.get('pid', '?')} on host {owner.get('host', '?')}"
 
 

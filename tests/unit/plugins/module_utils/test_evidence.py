@@ -155,6 +155,15 @@ def test_a_clock_that_was_set_back_hides_nothing(back: timedelta, tmp_path: Path
     assert open_file(tmp_path) is None
 
 
+def test_neither_do_many_later_runs(tmp_path: Path) -> None:
+    """A control node without a clock of its own: behind its start the newest runs have the oldest names."""
+    for number in range(250):
+        wall = NOON + timedelta(hours=number)
+        (tmp_path / f"{wall:%Y%m%dT%H%M%SZ}_{KEY}_r{number}.jsonl").write_text('{"kind": "run", "t": ""}\n')
+    leave(tmp_path, "new", NOON - timedelta(days=9000), ("stor_begin", {"file": APP}))
+    assert open_file(tmp_path) == "new"
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "is_open"),
     [
