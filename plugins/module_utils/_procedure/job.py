@@ -76,7 +76,7 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
     # A second Ctrl-C must not take the instruction with it.
     with held_signals():
         # Where the measurement itself fails, the words that move nothing stand.
-        with suppress(Exception):
+        with suppress(Exception, Interrupted):
             state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
         say_end(unit, report, state, message, details)
         _note_end(unit, kind, message, state)
