@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from ansible import constants as C
 from ansible.utils.display import Display
@@ -32,6 +33,17 @@ def _is_terminal() -> bool:
 
 # Asked when the plugin is loaded, before the fork: from core 2.19 on a worker has no stderr of its own.
 ON_TERMINAL = _is_terminal()
+
+
+def _keep_stderr() -> int:
+    """From core 2.19 on a worker's own stderr leads nowhere; a copy made before the fork still reaches the person."""
+    try:
+        return os.dup(2)
+    except OSError:
+        return -1
+
+
+STDERR = _keep_stderr()
 
 # A line that differs in numbers only ("4:12 of 5:00", "216 V") is the same line, later.
 _NUMBERS = re.compile(r"[0-9]+(?:[.:][0-9]+)*")
@@ -60,6 +72,13 @@ class LiveProgress:
         self._parent = os.getppid()
         self._last: tuple[str, str] | None = None
         self._shown: dict[str, float] = {}
+
+    def urgent(self, text: str) -> None:
+        """Straight to the terminal: for a run that is being ended, when Ansible's display may be gone already."""
+        line = f"\n{clean(self._hide(text), MAX_LINE * 2, keep='')}\n"
+        if not self._silent and STDERR >= 0:
+            with suppress(OSError):
+                os.write(STDERR, line.encode(errors="replace"))
 
     def orphaned(self) -> bool:
         """Is the ansible-playbook gone that started this worker? Then nobody reads what is said."""

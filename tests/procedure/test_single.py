@@ -81,7 +81,8 @@ def test_a_confirmation_that_does_not_count(method: Method, what: str, tmp_path:
     given = (Confirmation(word, BAD[what](case.device.serial)),)
     report = case.run(confirmations=given)
     check = {Method.SINGLE_SOURCE: "disconnected_confirmed", Method.NO_LOAD: "no_load_confirmed"}[method]
-    assert report["error"]["kind"] == "refused" and names(report, check) and failing(report) == {check}
+    # One that was given and does not count refuses at once, before the stability window is full.
+    assert report["error"]["kind"] == "refused" and names(report, check) and failing(report) - {"stable"} == {check}
     assert case.received_nothing()
 
 

@@ -49,6 +49,8 @@ class Judged:
     ok: bool
     reason: str
     verifiable: bool = True
+    # Given for this unit, and not valid: waiting will not mend it.
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def judge_confirmation(
     """``exact``: a time at most 60 minutes old is asked for, later than ``not_before`` (permissions, attempts)."""
     exact = exact or what in EXACT_ONLY
     form = "SERIAL@YYYY-MM-DDThh:mm+hh:mm" if exact else "SERIAL@YYYY-MM-DD"
-    wanted = f"{what} for {subject.serial or 'the name-plate serial'} as {form}"
+    wanted = f"{what} for this unit as {form}, the serial read from its name plate"
     mine = [item for item in given if item.what == what]
     if not mine:
         return Judged(False, f"not given; wanted: {wanted}")
@@ -111,7 +113,7 @@ def judge_confirmation(
         refusals.append(judged.reason)
     if not refusals:
         return Judged(False, f"given only for other units; wanted: {wanted}")
-    return Judged(False, f"{'; '.join(refusals[:3])}; wanted: {wanted}")
+    return Judged(False, f"{'; '.join(refusals[:3])}; wanted: {wanted}", refused=True)
 
 
 def _judge_one(

@@ -55,6 +55,9 @@ class Context:
     differences: tuple[str, ...] = ()
     # None: as the method says. app_only may rest on either (SAFETY 3).
     no_load: bool | None = None
+    # Did the run ask anybody to touch anything, or is something out already?
+    asked: bool = True
+    redundant: bool = True
 
     @property
     def loads(self) -> bool:
@@ -76,19 +79,32 @@ def next_action(state: State, context: Context) -> str:
     """The instruction, in sentences a person can follow with the hand on the plug."""
     loads = context.loads
     other, kept = context.secondary, context.kept
+    if state is State.UNCHANGED and not context.redundant:
+        return (
+            "No firmware is to be sent, but redundancy is lost. Leave every plug as it is and run the restore step "
+            "(playbook dcops.apc.ats_firmware_upgrade with -e ats_upgrade_only=restore): it says what may be connected."
+        )
     if state is State.UNCHANGED:
         return "Nothing is to be done: the wanted firmware runs and the unit is quiet. Leave every plug as it is."
     if state is State.NOTHING_SENT:
+        if not context.asked:
+            return (
+                "Nothing was sent by this run, and it asked nobody to touch a plug or a load. "
+                "Leave both as they are, mend the cause, and run again."
+            )
         if loads:
             return "Nothing was sent by this run. You may connect the loads again."
         return f"Nothing was sent by this run. If {other} was disconnected for it, you may reconnect {other} now."
     if state is State.NOTHING_SENT_UNSURE:
         return (
             "Nothing was sent by this run, but it cannot prove that a plug may be moved. "
-            "Leave every plug and every load as it is, and run again."
+            "Leave every plug and every load as it is, mend the cause, and run again."
         )
     if state is State.LOCKED:
-        return f"Leave every plug and every load as it is. Follow the run that holds the unit: {context.holder}."
+        return (
+            f"Leave every plug and every load as it is. Follow the run that holds the unit: {context.holder}. "
+            "It may have lost its terminal: when that process has ended, run again."
+        )
     if state is State.WATCH:
         return (
             "The wanted firmware runs, but it is not proved yet that it has settled. "

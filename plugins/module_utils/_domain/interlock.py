@@ -49,6 +49,11 @@ PENDING: dict[Method, frozenset[str]] = {
     Method.APP_ONLY: frozenset({"disconnected_confirmed", "no_load_confirmed"}),
     Method.RECOVERY: frozenset({"no_load_confirmed", "cold_start_confirmed"}),
 }
+WORDS: dict[str, tuple[str, ...]] = {
+    "disconnected_confirmed": ("secondary_disconnected",),
+    "no_load_confirmed": ("no_load",),
+    "cold_start_confirmed": ("power_cycled", "one_input"),
+}
 # Only time is missing: they come about by waiting.
 TIMED = frozenset({"stable", "controller_quiet"})
 # What a blind window carries over from the last verdict of the ATS checks (SAFETY 4.5).
@@ -206,6 +211,8 @@ def judge(case: Case, before_action: bool = False) -> Verdict:
     for name in columns:
         for check in _checks(name, case, rules, window, why):
             waits = not check.ok and (check.id in pending or (check.id in TIMED and check.missing))
+            # A confirmation that was given and is not valid does not become so by waiting.
+            waits = waits and not (check.id in WORDS and any(_refused(case, what) for what in WORDS[check.id]))
             checks.append(Check(check.id, check.ok, check.observed, waits, check.missing))
     return Verdict(case.method, tuple(checks), window[0].at_s if window else None)
 
@@ -234,6 +241,11 @@ def _checks(name: str, case: Case, rules: Rules, window: tuple[Sample, ...], why
     if name == "cold_start_confirmed":
         return [_check(name, _cold_start(case))]
     return [_check(name, getattr(case, name))]
+
+
+def _refused(case: Case, what: str) -> bool:
+    judged = case.confirmed.get(what)
+    return judged is not None and judged.refused
 
 
 def _check(name: str, found: Found) -> Check:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._domain.ats import Comm
+from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method, Rules, secondary_dead
 from .._domain.instructions import Context, State, next_action
 from .._domain.interlock import Verdict
@@ -34,7 +34,23 @@ _KEPT = frozenset(
 
 
 def context(unit: Unit, holder: str = "", differences: tuple[str, ...] = ()) -> Context:
-    return Context(unit.options.method, unit.options.primary, holder, differences, unit.relies_on_no_load())
+    good = unit.observer.good
+    return Context(
+        unit.options.method,
+        unit.options.primary,
+        holder,
+        differences,
+        unit.relies_on_no_load(),
+        asked=unit.asked or good is None or _something_out(unit, good),
+        redundant=good is None or good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT),
+    )
+
+
+def _something_out(unit: Unit, good: Sample) -> bool:
+    """Somebody may have disconnected what this run would have asked for: then the words must say what to do with it."""
+    if unit.relies_on_no_load():
+        return load_zero(good.ats.load)[0]
+    return not all(good.ats.input(source).status.is_(Health.OK) for source in Source)
 
 
 def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...] = ()) -> str:

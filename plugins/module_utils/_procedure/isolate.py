@@ -62,6 +62,7 @@ class _Guide:
         self.waiter.patient = False
         self.allowed = False
         self.putting_back = False
+        self.minutes = f"{unit.options.action_timeout_s / 60:.0f}"
 
     def _before_login(self) -> None:
         if self.allowed:
@@ -124,7 +125,7 @@ class _Guide:
                     return
                 self.allowed, self.putting_back = True, False
                 unit.record("permission_disconnect", source=secondary)
-                unit.say(f"you may disconnect source {secondary} now", "permission")
+                unit.say(f"you may disconnect source {secondary} now (within {self.minutes} min)", "permission")
             unit.say(f"source {secondary} still live: {source.voltage_v.shown('V')}", "watching")
             return
         self._ask_to_witness(before, primary)

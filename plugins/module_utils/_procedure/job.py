@@ -23,7 +23,7 @@ from .errors import Interrupted, Stop
 from .evidence import unfinished
 from .isolate import isolate
 from .ready import Waiter, wait_ready
-from .restore import restore
+from .restore import restore, wanted_versions
 from .signals import held_signals, signals_interrupt
 from .unit import Unit
 from .upgrade import upgrade
@@ -59,14 +59,29 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
         raise
     except Interrupted as exc:
         message = f"the run was interrupted by {exc}"
+        stood = unit.permission_stands
         _end(unit, report, "state", message, None, quick=True)
+        stop = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if stood else ""
+        _urgent(unit, f"{stop}{message}. WHAT TO DO NOW: {report['next_action']}")
         raise Stop("state", message, state=State(report["state"])) from exc
     finally:
-        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": unit.evidence.summary}
+        # The checks in full are in the file; in a result they would bury the instruction.
+        summary = [
+            {key: value for key, value in record.items() if key not in ("checks", "judged")}
+            for record in unit.evidence.summary
+        ]
+        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": summary}
         if unit.evidence_lost:
             evidence["lost"] = unit.evidence_lost
         report["evidence"] = evidence
         unit.close()
+
+
+def _urgent(unit: Unit, text: str) -> None:
+    """Past Ansible's own display, which is gone by then: somebody may have a hand on a plug."""
+    tell = getattr(unit.progress, "urgent", None)
+    if tell is not None:
+        tell(f"{unit.label}: {text}")
 
 
 def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, quick: bool = False) -> None:
@@ -75,6 +90,9 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
     state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
     # A second Ctrl-C must not take the instruction with it.
     with held_signals():
+        if unit.permission_stands:
+            with suppress(Stop):
+                unit.record("permission_withdrawn", reason=message)
         # Where the measurement itself fails, the words that move nothing stand.
         with suppress(Exception, Interrupted):
             state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
@@ -127,7 +145,15 @@ def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
 
 def observe_once(unit: Unit, report: dict[str, Any]) -> None:
     """ats_interlock_info and check mode: one window, nothing asked of anybody, nothing written."""
-    entry = _enter(unit, report, "interlock", writing=False)
+    try:
+        entry = _enter(unit, report, "interlock", writing=False)
+    except Stop as exc:
+        if exc.verdict is None:
+            raise
+        # A unit or a package that does not fit is a line in the table of checks, like everything else.
+        _interlock(report, exc.verdict)
+        _check_state(unit, report)
+        return
     waiter = Waiter(unit, after_restart=True)
     end = unit.clock.now() + unit.bounds.stability_s + unit.bounds.change_hold_s + 2 * unit.bounds.min_samples
     while True:
@@ -139,11 +165,32 @@ def observe_once(unit: Unit, report: dict[str, Any]) -> None:
         unit.say(f"measuring: {before.observed if before else ''}", "measuring")
     verdict = unit.verdict(before_action=entry.sends)
     _interlock(report, verdict)
+    _check_state(unit, report)
+
+
+def _check_state(unit: Unit, report: dict[str, Any]) -> None:
+    """Where nothing can be written nothing will be sent: better said before anybody walks to the rack."""
+    problem = unit.store.problem() if unit.store is not None else ""
+    interlock = report["interlock"]
+    expected = "a folder that can be written and that outlives the run"
+    observed = problem or (str(unit.store.path) if unit.store else "none")
+    interlock["checks"].append(
+        {"id": "state_dir", "ok": not problem, "pending": False, "expected": expected, "observed": observed}
+    )
+    if problem:
+        interlock["permitted"] = interlock["ready"] = False
+        interlock["reasons"].append(f"state_dir: {problem} (wanted: {expected})")
 
 
 def check_only(unit: Unit, report: dict[str, Any]) -> None:
     """Check mode: as observe_once, and what would really stop the run stops it here too."""
     observe_once(unit, report)
+    wrong = [check for check in report["interlock"]["checks"] if check["id"] == "state_dir" and not check["ok"]]
+    if wrong:
+        raise Stop("state", wrong[0]["observed"])
+    if report["entry"] is None:
+        verdict = unit.verdict(before_action=True)
+        raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
     kind = EntryKind(report["entry"]["kind"])
     if kind is EntryKind.CONTROLLER_LOST:
         raise Stop("refused", report["entry"]["reason"])
@@ -154,6 +201,8 @@ def check_only(unit: Unit, report: dict[str, Any]) -> None:
             raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
     state = {EntryKind.UNCHANGED: State.UNCHANGED, EntryKind.WATCH: State.WATCH}.get(kind, State.READY)
     report["state"], report["next_action"] = state.value, told(unit, state)
+    files = ", ".join(str(file["file"]) for file in report["plan"])
+    report["msg"] = f"CHECK MODE, nothing was done: would send {files}" if files else "CHECK MODE: nothing to send"
 
 
 def do_ready(unit: Unit, report: dict[str, Any]) -> None:
@@ -257,6 +306,8 @@ def do_restore(unit: Unit, report: dict[str, Any]) -> None:
     require_ats(unit)
     report["step"] = "restore"
     unit.begin("restore", writing=True)
+    # An isolation that is given up before anything was sent ends here as well, by the rule of SAFETY 6's first row.
+    unit.releases = not wanted_versions(unit) and unfinished(unit.earlier) is None
     restore(unit)
     _finish(unit, report, State.REDUNDANT)
 

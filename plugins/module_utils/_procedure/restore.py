@@ -26,10 +26,10 @@ AGAIN_S = 30.0
 def restore(unit: Unit) -> bool:
     """Ends fully redundant (no_load: with the word to connect the loads). True if it was redundant all along."""
     refuse_foreign(unit)
-    _wanted_versions(unit)
+    _refuse_other_versions(unit)
     redundant_before = _redundant(unit.observer.newest, unit)
     settle(unit, sent=False, what="before reconnecting")
-    _wanted_versions(unit)
+    _refuse_other_versions(unit)
     differences, failed, _has = verify(unit)
     if failed:
         raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
@@ -51,11 +51,16 @@ def _settle_again(unit: Unit, why: str) -> None:
     settle(unit, sent=False, what="before reconnecting")
 
 
-def _wanted_versions(unit: Unit) -> None:
+def wanted_versions(unit: Unit) -> bool:
     package, card = unit.package, unit.observer.newest.identity
     if package is None or package.aos is None or package.app is None:
         raise Stop("package", "the restore step needs the package that was sent")
-    if card.aos.version != package.aos.version or card.app.version != package.app.version:
+    return bool(card.aos.version == package.aos.version and card.app.version == package.app.version)
+
+
+def _refuse_other_versions(unit: Unit) -> None:
+    card = unit.observer.newest.identity
+    if not wanted_versions(unit):
         raise Stop(
             "refused", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions"
         )
@@ -170,7 +175,8 @@ class _Restoring:
         if not self.allowed and now - self.fine_since >= self.again_s and not recently:
             self.allowed = True
             unit.record("permission_reconnect", source=name)
-            unit.say(f"you may reconnect source {name} now", "permission")
+            minutes = f"{unit.options.action_timeout_s / 60:.0f}"
+            unit.say(f"you may reconnect source {name} now (within {minutes} min)", "permission")
         if self.allowed:
             unit.say(
                 f"source {name} not back yet: {sample.ats.input(self.primary.other).voltage_v.shown('V')}", "watching"

@@ -101,6 +101,8 @@ class Settling:
             # A lost answer: the watch says when there were too many of them.
             return
         if not fine or since is None:
+            if self.calm_since is not None:
+                self.unit.say(f"settling starts anew: {self._why or 'the watch was interrupted'}", "anew")
             self.calm_since = None
         elif self.calm_since is None or since > self.calm_since:
             self.calm_since = sample.at_s
@@ -192,7 +194,7 @@ class Settling:
             return False
         self._refuse_failed(facts)
         if download_open(facts, unit.observer.watch()):
-            self._why = f"a download into the controller may be going on: {facts.begun}"
+            self._why = f"a download was begun ({facts.begun}), its end is not logged: over after 300 s unbroken"
             return False
         if facts.foreign:
             raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())

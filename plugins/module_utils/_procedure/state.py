@@ -117,6 +117,20 @@ class StateDir:
         self.path = Path(path).expanduser() if path else default_state_dir()
         self.ephemeral = ephemeral
 
+    def problem(self) -> str:
+        """Why a run could not keep its state here; empty if it could. Writes nothing."""
+        if in_container() and not on_a_mount(self.path) and not self.ephemeral:
+            return (
+                f"state_dir {self.path} is inside this container and would vanish with it: mount a volume, or set "
+                "ephemeral_state: true (in the role: ats_upgrade_ephemeral_state) to accept the loss"
+            )
+        nearest = self.path
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            return f"state_dir {self.path} cannot be written"
+        return ""
+
     def prepare(self) -> None:
         """Makes the folders. Raises Stop("state") where nothing could be kept: then nothing may be sent."""
         try:
@@ -127,12 +141,9 @@ class StateDir:
             probe.unlink()
         except OSError as exc:
             raise Stop("state", f"state_dir {self.path} cannot be written: {exc.strerror}") from exc
-        if in_container() and not on_a_mount(self.path) and not self.ephemeral:
-            raise Stop(
-                "state",
-                f"state_dir {self.path} is inside this container and would vanish with it: mount a volume, "
-                "or set ephemeral_state: true to accept the loss",
-            )
+        problem = self.problem()
+        if problem:
+            raise Stop("state", problem)
 
     def locks(self, run: str) -> Locks:
         owner = {"run": run, "pid": os.getpid(), "host": socket.gethostname()}

@@ -83,6 +83,9 @@ class Unit:
         self.app_answered = False
         self.restarts_before_send = 0
         self.evidence_lost = ""
+        # Has this run given a permission, and does one stand now?
+        self.asked = False
+        self.permission_stands = False
         self.read_whole = read_whole
         self._open_login = open_login
         self._on_first = on_first
@@ -243,6 +246,10 @@ class Unit:
 
     def record_or_stop(self, kind: str, **fields: object) -> None:
         """For what must be on the disk before the next thing is done. Raises Stop("state")."""
+        if kind in ("permission_withdrawn", "isolated", "redundant"):
+            self.permission_stands = False
+        elif kind.startswith("permission_"):
+            self.asked = self.permission_stands = True
         self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
 
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:

@@ -32,5 +32,9 @@ def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[st
         return {**base, **run_job(params, progress, TASKS[params["step"]])}
     task = job.check_only if params["step"] == "upgrade" else job.observe_once
     result = {**base, **run_job(params, progress, task)}
+    if params["step"] == "backup":
+        result["msg"] = "CHECK MODE, nothing was done: would fetch config.ini and event.txt"
+    elif params["step"] == "verify":
+        result["msg"] = "CHECK MODE, nothing was done: would compare the unit with the backup"
     result["changed"] = params["step"] == "upgrade" and bool(result["plan"])
     return result

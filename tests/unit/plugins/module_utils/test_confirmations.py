@@ -152,8 +152,10 @@ def test_the_name_plate_counts_only_for_a_unit_without_a_serial(unit: str, count
 def test_a_refusal_shows_zone_time_and_what_is_wanted() -> None:
     given = (Confirmation("no_load", f"{SERIAL}@2026-03-01"),)
     reason = judge_confirmation("no_load", given, OWN, NOON, ZoneInfo("Asia/Tokyo"), False).reason
-    for part in ("2026-03-01", "Asia/Tokyo", "2026-03-02 21:00", SERIAL, "SERIAL@YYYY-MM-DD"):
+    for part in ("2026-03-01", "Asia/Tokyo", "2026-03-02 21:00", "name plate", "SERIAL@YYYY-MM-DD"):
         assert part in reason
+    # The serial itself is read from the name plate, not from a message that could only repeat a measurement.
+    assert SERIAL not in reason
 
 
 def test_the_survey_of_awx_is_read_line_by_line() -> None:
