@@ -64,6 +64,7 @@ class LiveProgress:
     ) -> None:
         # What the lines begin with: the name a person knows the unit by.
         self.label = label
+        self._no_log = silent
         self._silent = silent
         self._pace_s = TERMINAL_PACE_S if (ON_TERMINAL if on_terminal is None else on_terminal) else LOG_PACE_S
         self._write = write or _display
@@ -76,7 +77,7 @@ class LiveProgress:
     def urgent(self, text: str) -> None:
         """Straight to the terminal: for a run that is being ended, when Ansible's display may be gone already."""
         line = f"\n{clean(self._hide(text), MAX_LINE * 2, keep='')}\n"
-        if not self._silent and STDERR >= 0:
+        if not self._no_log and STDERR >= 0:
             with suppress(OSError):
                 os.write(STDERR, line.encode(errors="replace"))
 

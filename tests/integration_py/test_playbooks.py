@@ -203,6 +203,37 @@ def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig
     assert_upgraded(unit)
 
 
+@pytest.mark.parametrize("words", ["source A still live", "app sent, settling"])
+def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    """A permission must not stand after the run that gave it, and the last line says what to do."""
+    site.add(unit)
+    electrician = rig.Electrician(unit)
+    play = plays(site, UPGRADE, **({"follow": electrician} if "settling" in words else {}))
+    play.wait_for(words, 90)
+    os.kill(play.process.pid, signal.SIGINT)
+    assert play.wait(60) != 0
+    for _unused in range(50):
+        if "WHAT TO DO NOW" in play.text:
+            break
+        time.sleep(0.2)
+    assert "WHAT TO DO NOW" in play.text, play.text
+    records = [json.loads(line) for path in site.evidence() for line in path.read_text().splitlines()]
+    kinds = [record["kind"] for record in records]
+    if "live" in words:
+        assert "the permission is withdrawn" in play.text and "permission_withdrawn" in kinds
+        assert_untouched(unit)
+    else:
+        assert "DO NOT RECONNECT" in play.text.rsplit("WHAT TO DO NOW", 1)[1]
+    assert "end" in kinds
+
+
+def test_a_misspelled_variable_is_refused(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit, ats_upgrade_redundancy_peer=["192.0.2.1"])
+    play = plays(site, UPGRADE)
+    assert play.wait() == 2 and "ats_upgrade_redundancy_peer" in play.text and "misspelling" in play.text
+    assert_untouched(unit)
+
+
 def test_second_run_is_locked_and_names_the_first(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     first = plays(site, site.playbook("isolate"))

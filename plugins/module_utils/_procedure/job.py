@@ -59,10 +59,7 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
         raise
     except Interrupted as exc:
         message = f"the run was interrupted by {exc}"
-        stood = unit.permission_stands
         _end(unit, report, "state", message, None, quick=True)
-        stop = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if stood else ""
-        _urgent(unit, f"{stop}{message}. WHAT TO DO NOW: {report['next_action']}")
         raise Stop("state", message, state=State(report["state"])) from exc
     finally:
         # The checks in full are in the file; in a result they would bury the instruction.
@@ -90,7 +87,8 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
     state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
     # A second Ctrl-C must not take the instruction with it.
     with held_signals():
-        if unit.permission_stands:
+        stop = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
+        if stop:
             with suppress(Stop):
                 unit.record("permission_withdrawn", reason=message)
         # Where the measurement itself fails, the words that move nothing stand.
@@ -98,6 +96,9 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
             state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
         say_end(unit, report, state, message, details)
         _note_end(unit, kind, message, state)
+        if quick:
+            # Still held: whoever ended the run may kill this process at once after the first signal.
+            _urgent(unit, f"{stop}{message}. WHAT TO DO NOW: {report['next_action']}")
 
 
 def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
