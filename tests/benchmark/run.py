@@ -26,6 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device
+from apcsim.virtual import OPEN_DELAY_S
 
 HOSTS = 100
 ROUNDS = 3
@@ -82,7 +83,8 @@ def own_time(folder: Path) -> None:
         if record["kind"] == "restarted":
             uptime[kind] = record["uptime_s"]
     events = {note["what"]: note["time_s"] for note in device.truth()["events"] if "what" in note}
-    sending = 49152 / device.ftp_rate_bps
+    # The card's own pace: opening the data connection, and its bytes per second.
+    sending = OPEN_DELAY_S + 49152 / device.ftp_rate_bps
     down = {kind: at[("restarted", kind)] - at[("stor_end", kind)] for kind in ("aos", "app")}
     boot_app = at[("restarted", "app")] - uptime["app"]
     calm = max((time_s for what, time_s in events.items() if "download" in what), default=boot_app)
@@ -107,7 +109,9 @@ def own_time(folder: Path) -> None:
         print(
             f"  {name:34} {end - start:7.1f} s, prescribed {prescribed:7.1f} s, own {end - start - prescribed:+5.1f} s"
         )
-    print(f"  whole {at[('settled', '')] - began:.1f} s, own time {total:.1f} s (target: under 10 s)")
+    print(
+        f"  whole {at[('settled', '')] - began:.1f} s, own time {total:.1f} s (target: under 10 s{', MISSED' if total >= 10 else ''})"
+    )
 
 
 PLAY = """

@@ -85,8 +85,9 @@ class _Guide:
 
     def _still_ready(self) -> bool:
         """The peers, and then this unit once more: a permission rests on a reading of now."""
-        self.unit.check_peers()
-        self.unit.observer.fresh()
+        if self.unit.peers:
+            self.unit.check_peers()
+            self.unit.observer.fresh()
         return self.unit.verdict(before_action=True).ready
 
     def _look_no_load(self, before: Verdict) -> None:

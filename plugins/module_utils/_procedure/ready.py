@@ -108,7 +108,7 @@ def wait_ready(unit: Unit) -> Verdict:
     while True:
         waiter.step(verdict)
         verdict = unit.verdict(before_action=True)
-        if verdict.ready:
+        if verdict.ready and unit.peers:
             unit.check_peers()
             # The peers took their time: what was read of this unit before them is not said after them.
             unit.observer.fresh()
