@@ -109,9 +109,9 @@ def own_time(folder: Path) -> None:
         print(
             f"  {name:34} {end - start:7.1f} s, prescribed {prescribed:7.1f} s, own {end - start - prescribed:+5.1f} s"
         )
-    print(
-        f"  whole {at[('settled', '')] - began:.1f} s, own time {total:.1f} s (target: under 10 s{', MISSED' if total >= 10 else ''})"
-    )
+    missed = ", MISSED" if total >= 10 else ""
+    whole = at[("settled", "")] - began
+    print(f"  whole {whole:.1f} s, own time {total:.1f} s (target: under 10 s{missed})")
 
 
 PLAY = """

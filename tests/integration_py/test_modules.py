@@ -200,7 +200,7 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
     book.both("missing", "ats_firmware", {**unit, "src": "/nowhere/public/apc_hw02_aos_392.bin"})
     book.both("word", "ats_firmware", {**unit, "confirmations": "yes"})
     book.both("package", "firmware_package_info", {"src": src})
-    book.both("plan", "ats_firmware", unit, check_mode=True)
+    book.both("plan", "ats_firmware", {**unit, "ephemeral_state": True}, check_mode=True)
     book.both("wrong", "ats_interlock_info", {**unit, "password": SECRET})
     play = book.run("-vvv")
     for key in {name.rpartition("_")[0] for name in play.results}:

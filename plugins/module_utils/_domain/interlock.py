@@ -59,6 +59,8 @@ TIMED = frozenset({"stable", "controller_quiet"})
 # What a blind window carries over from the last verdict of the ATS checks (SAFETY 4.5).
 CARRIED = frozenset(SAMPLE_CHECKS) - {"no_app_answers"} | {"controller_quiet"}
 BLIND_ANSWER_S = 120.0
+# By what factor the unit's clock may part from ours over a window: readings jitter, whole seconds are counted.
+CLOCK_TOLERANCE = 1.5
 
 EXPECTED: dict[str, str] = {
     "covered": "a gen-2 AP77xx, known by exact model and app",
@@ -351,7 +353,7 @@ def _stable(case: Case, window: tuple[Sample, ...], why: str) -> Found:
     if age >= case.bounds.fresh_s:
         return Found(False, f"{text}, the newest is {age:.0f} s old", missing=True)
     ticked = (window[-1].uptime_s or 0.0) - (window[0].uptime_s or 0.0)
-    if not 0.5 * span <= ticked <= 2.0 * span:
+    if not span / CLOCK_TOLERANCE <= ticked <= span * CLOCK_TOLERANCE:
         # A unit whose own clock does not run with ours is cached, or declares a speed that it does not have.
         return Found(False, f"{text}, but its own clock advanced {ticked:.0f} s")
     return Found(True, text)

@@ -87,8 +87,8 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
     state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
     # A second Ctrl-C must not take the instruction with it.
     with held_signals():
-        stop = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
-        if stop:
+        withdrawn = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
+        if withdrawn:
             with suppress(Stop):
                 unit.record("permission_withdrawn", reason=message)
         # Where the measurement itself fails, the words that move nothing stand.
@@ -98,7 +98,7 @@ def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop
         _note_end(unit, kind, message, state)
         if quick:
             # Still held: whoever ended the run may kill this process at once after the first signal.
-            _urgent(unit, f"{stop}{message}. WHAT TO DO NOW: {report['next_action']}")
+            _urgent(unit, f"{withdrawn}{message}. WHAT TO DO NOW: {report['next_action']}")
 
 
 def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:

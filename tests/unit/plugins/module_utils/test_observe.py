@@ -162,7 +162,7 @@ def test_a_clock_at_another_rate_is_never_watched_for_long(rate: float) -> None:
     """A declared speed that is not true, or answers from a cache."""
     card = Card(lambda now: 5000.0 + now * rate)
     longest = 0.0
-    for _ in range(200):
+    for _unused in range(200):
         card.observer.next()
         longest = max(longest, card.unbroken_s())
     assert longest < 120.0 and card.observer.breaks > 2
@@ -221,7 +221,7 @@ def test_while_it_is_silent_for_long_nothing_is_watched() -> None:
 def test_a_sample_of_now_is_not_so_soon_that_the_units_clock_stands_still() -> None:
     card = Card(lambda now: float(int(5000.0 + now)))
     card.observer.poll()
-    for _ in range(20):
+    for _unused in range(20):
         before = card.observer.newest
         assert card.observer.fresh().at_s - before.at_s >= 1.0
 

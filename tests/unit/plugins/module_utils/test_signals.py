@@ -53,7 +53,8 @@ def another_thread() -> Iterator[None]:
 @pytest.mark.parametrize("number", SENT, ids=lambda number: number.name)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_held_inside_and_delivered_behind(number: signal.Signals, threads: int) -> None:
-    with caught(number) as got, another_thread() if threads > 1 else nullcontext():
+    other = another_thread() if threads > 1 else nullcontext()
+    with caught(number) as got, other:
         with held_signals():
             send(number)
             send(number)
