@@ -54,7 +54,7 @@ def another_thread() -> Iterator[None]:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_held_inside_and_delivered_behind(number: signal.Signals, threads: int) -> None:
     other = another_thread() if threads > 1 else nullcontext()
-    with caught(number) as got, other:
+    with other, caught(number) as got:
         with held_signals():
             send(number)
             send(number)
