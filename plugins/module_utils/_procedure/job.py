@@ -54,7 +54,10 @@ def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
         _end(unit, report, exc.kind, exc.message, None)
         raise
     except Exception as exc:
-        # A fault of our own: nothing is measured or allowed on top of it, but it is written down.
+        # A fault of our own: nothing is measured or allowed on top of it, but it is written down, and what was
+        # allowed does not outlive it.
+        if unit.permission_stands:
+            unit.say("STOP, TOUCH NO PLUG: this run has failed and its permission is withdrawn", "withdrawn")
         _note_end(unit, "internal", f"unexpected {type(exc).__name__}", None)
         raise
     except Interrupted as exc:

@@ -69,7 +69,7 @@ class LogTracker:
         self.own_transfers = 1
         self.sent_names.add(file.lower())
 
-    def facts(self, since: float = 0.0) -> LogFacts:
+    def facts(self) -> LogFacts:
         if self.current is None or self.baseline is None:
             return LogFacts(readable=False, error=self.error)
         fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()

@@ -90,7 +90,6 @@ class Unit:
         self._open_login = open_login
         self._on_first = on_first
         self._orphaned = orphaned
-        self._who: tuple[object, ...] | None = None
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
