@@ -14,6 +14,7 @@ from .._domain.checks import Method
 from .._domain.interlock import Verdict
 from .._domain.observation import Sample
 from .errors import Stop
+from .options import span_text
 from .ready import DOUBT_S, Waiter, may_reconnect_untouched, wait_out_transfer, wait_permitted, wait_ready
 from .unit import Unit
 
@@ -62,7 +63,7 @@ class _Guide:
         self.waiter.patient = False
         self.allowed = False
         self.putting_back = False
-        self.minutes = f"{unit.options.action_timeout_s / 60:.0f}"
+        self.limit = span_text(unit.options.action_timeout_s)
 
     def _before_login(self) -> None:
         if self.allowed:
@@ -126,7 +127,7 @@ class _Guide:
                     return
                 self.allowed, self.putting_back = True, False
                 unit.record("permission_disconnect", source=secondary)
-                unit.say(f"you may disconnect source {secondary} now (within {self.minutes} min)", "permission")
+                unit.say(f"you may disconnect source {secondary} now (within {self.limit})", "permission")
             unit.say(f"source {secondary} still live: {source.voltage_v.shown('V')}", "watching")
             return
         self._ask_to_witness(before, primary)

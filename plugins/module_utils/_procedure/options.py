@@ -50,6 +50,11 @@ class Options:
     change_reference: str = ""
 
 
+def span_text(seconds: float) -> str:
+    """A limit as a person reads it: 20 s, 60 min."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 @dataclass
 class Sent:
     """What this process has sent so far. ``app_cut``: begun, and cut before its last block."""

@@ -13,6 +13,7 @@ from .._domain.observation import Sample
 from .baseline import baseline, verify
 from .entry import refuse_foreign
 from .errors import Stop
+from .options import span_text
 from .settle import settle
 from .unit import Unit
 
@@ -174,8 +175,8 @@ class _Restoring:
         if not self.allowed and now - self.fine_since >= self.again_s and not recently:
             self.allowed = True
             unit.record("permission_reconnect", source=name)
-            minutes = f"{unit.options.action_timeout_s / 60:.0f}"
-            unit.say(f"you may reconnect source {name} now (within {minutes} min)", "permission")
+            limit = span_text(unit.options.action_timeout_s)
+            unit.say(f"you may reconnect source {name} now (within {limit})", "permission")
         if self.allowed:
             unit.say(
                 f"source {name} not back yet: {sample.ats.input(self.primary.other).voltage_v.shown('V')}", "watching"
