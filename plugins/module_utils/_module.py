@@ -29,6 +29,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_wait,
     firmware_package_info,
     nmc_info,
+    ups_ap9624_info,
+    ups_info,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
@@ -50,6 +52,8 @@ RUNS: dict[str, ModuleType] = {
     "ats_wait": ats_wait,
     "firmware_package_info": firmware_package_info,
     "nmc_info": nmc_info,
+    "ups_ap9624_info": ups_ap9624_info,
+    "ups_info": ups_info,
 }
 KINDS = frozenset(
     ("refused", "not_an_ats", "not_a_ups", "timeout", "auth", "busy", "transfer")
@@ -232,6 +236,8 @@ def module_main(name: str) -> None:
     for warning in credential_warnings(spec, module.params):
         module.warn(warning)
     result = run_named(name, module.params, module.check_mode, NullProgress())
+    if not module._diff:
+        result.pop("diff", None)
     if result.pop("failed", False):
         module.fail_json(**result)
     else:

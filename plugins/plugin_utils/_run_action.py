@@ -71,6 +71,8 @@ class RunAction(ActionBase):  # type: ignore[misc]
             label=str(plain(variables.get("inventory_hostname")) or ""),
         )
         result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        if not self._task.diff:
+            result.pop("diff", None)
         warnings = credential_warnings(spec, params)
         if warnings:
             result["warnings"] = warnings

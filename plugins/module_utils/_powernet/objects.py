@@ -6,7 +6,7 @@
 
 Names and meanings: PowerNet-MIB (enterprise 318), as noted in the project's facts; marks as there: [V] read in a
 published source, [1] one unofficial source, [?] unknown. Scalars are given as instances (.0), tables by column.
-Nothing here is ever written to.
+Nothing here is ever written to but UPS_FIRMWARE_UPDATE.
 """
 
 from __future__ import annotations
@@ -135,3 +135,35 @@ FIVE_G_ALL: tuple[Oid, ...] = (
     FIVE_G_OUTPUT,
     FIVE_G_OVER_CURRENT,
 )
+
+# --- Smart-UPS: U = 318.1.1.1 [V] -----------------------------------------------------------------------------------
+UPS: Oid = (*ENTERPRISE, 1, 1, 1)
+UPS_MODEL: Oid = (*UPS, 1, 1, 1, 0)
+UPS_NAME: Oid = (*UPS, 1, 1, 2, 0)
+UPS_FIRMWARE: Oid = (*UPS, 1, 2, 1, 0)
+UPS_MANUFACTURED: Oid = (*UPS, 1, 2, 2, 0)
+UPS_SERIAL: Oid = (*UPS, 1, 2, 3, 0)
+UPS_SKU: Oid = (*UPS, 1, 2, 5, 0)  # absent on older units
+UPS_HARDWARE: Oid = (*UPS, 1, 2, 6, 0)
+UPS_RATING: Oid = (*UPS, 1, 2, 9, 0)
+UPS_BATTERY_STATUS: Oid = (*UPS, 2, 1, 1, 0)
+UPS_BATTERY_PERCENT: Oid = (*UPS, 2, 2, 1, 0)
+UPS_RUNTIME: Oid = (*UPS, 2, 2, 3, 0)  # timeticks
+UPS_REPLACE_BATTERY: Oid = (*UPS, 2, 2, 4, 0)
+UPS_BATTERY_TENTHS: Oid = (*UPS, 2, 3, 1, 0)  # the same in tenths; some cards answer only these [V]
+UPS_INPUT_VOLTAGE: Oid = (*UPS, 3, 2, 1, 0)
+UPS_INPUT_TENTHS: Oid = (*UPS, 3, 3, 1, 0)
+UPS_STATUS: Oid = (*UPS, 4, 1, 1, 0)
+UPS_OUTPUT_VOLTAGE: Oid = (*UPS, 4, 2, 1, 0)
+UPS_LOAD: Oid = (*UPS, 4, 2, 3, 0)
+UPS_OUTPUT_TENTHS: Oid = (*UPS, 4, 3, 1, 0)
+UPS_LOAD_TENTHS: Oid = (*UPS, 4, 3, 3, 0)
+UPS_FIRMWARE_UPDATE: Oid = (*UPS, 6, 2, 9, 0)  # 1 none, 2 start, 3 in process, 4 successful, 5 failed; writable
+UPS_SELF_TEST: Oid = (*UPS, 7, 2, 3, 0)
+UPS_CALIBRATION: Oid = (*UPS, 7, 2, 6, 0)
+UPS_COMM: Oid = (*UPS, 8, 1, 0)
+UPS_FLAGS: Oid = (*UPS, 11, 1, 1, 0)  # 64 characters 0 or 1, flag 1 leftmost
+UPS_OUTLET_COUNT: Oid = (*UPS, 12, 1, 1, 0)  # the whole tree is absent on some devices: that is not 0
+UPS_OUTLET_NAME: Oid = (*UPS, 12, 1, 2, 1, 2)
+UPS_OUTLET_STATE: Oid = (*UPS, 12, 1, 2, 1, 3)
+UPS_OUTLET_TYPE: Oid = (*UPS, 12, 1, 2, 1, 5)

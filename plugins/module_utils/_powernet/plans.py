@@ -101,3 +101,32 @@ ALL = Plan(
     _tables(_BANKS, _PHASES),
 )
 FIVE_G = Plan([Wanted(column, column) for column in o.FIVE_G_ALL])
+
+# --- Smart-UPS ------------------------------------------------------------------------------------------------------
+_OUTLETS = (o.UPS_OUTLET_STATE, o.UPS_OUTLET_TYPE, o.UPS_OUTLET_NAME)
+# A main group and three switched ones; more are read when there are more.
+_OUTLET_END = (4,)
+_UPS_MOVING = (
+    *(o.UPS_STATUS, o.UPS_COMM, o.UPS_FLAGS, o.UPS_FIRMWARE_UPDATE, o.UPS_SELF_TEST, o.UPS_CALIBRATION),
+    *(o.UPS_BATTERY_STATUS, o.UPS_BATTERY_PERCENT, o.UPS_BATTERY_TENTHS, o.UPS_RUNTIME, o.UPS_REPLACE_BATTERY),
+    *(o.UPS_INPUT_VOLTAGE, o.UPS_INPUT_TENTHS, o.UPS_OUTPUT_VOLTAGE, o.UPS_OUTPUT_TENTHS),
+    *(o.UPS_LOAD, o.UPS_LOAD_TENTHS),
+)
+_UPS_FIXED = (
+    *(o.UPS_MODEL, o.UPS_FIRMWARE, o.UPS_SERIAL, o.UPS_SKU, o.UPS_NAME),
+    *(o.UPS_MANUFACTURED, o.UPS_HARDWARE, o.UPS_RATING),
+)
+
+
+def _outlets() -> list[Wanted]:
+    wanted = [scalar(o.UPS_OUTLET_COUNT)]
+    for column in _OUTLETS:
+        wanted += first_rows(column, (1,), (2,), (3,))
+    return [*wanted, Wanted((*o.UPS_OUTLET_STATE, *_OUTLET_END), o.UPS_OUTLET_STATE)]
+
+
+# All of a UPS, in two requests.
+UPS = Plan(
+    [*(scalar(oid) for oid in (*_UPS_MOVING, *_UPS_FIXED)), *_outlets(), *_CARD],
+    (Table(_OUTLETS, o.UPS_OUTLET_STATE, _OUTLET_END),),
+)

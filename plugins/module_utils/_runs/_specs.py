@@ -153,7 +153,8 @@ def check_options(params: Mapping[str, Any]) -> None:
         value = params.get(name)
         if value is not None and len(value) > MAX_TEXT:
             raise OptionError(f"{name} is longer than {MAX_TEXT} characters.")
-    if "host" in params and not (params["host"] or "").strip():
+    # Facts given offline need no device.
+    if "host" in params and params.get("ups") is None and not (params["host"] or "").strip():
         raise OptionError("host is empty.")
 
 

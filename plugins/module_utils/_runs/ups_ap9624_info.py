@@ -1,0 +1,52 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module ups_ap9624_info. Private to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, Finding, GapStatus, judge
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC
+from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import (
+    facts_of,
+    finding_result,
+    ups_result,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._runs.ups_info import query
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **SNMP_SPEC,
+    "host": {"type": "str"},
+    "ups": {"type": "dict"},
+    "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
+}
+OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "required_one_of": [["host", "ups"]], "supports_check_mode": True}
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:
+    """Queries, or judges the facts given: ``ups: {}`` is offline without facts, never a query."""
+    expander = Expander(params["interface_expander"])
+    result: dict[str, Any] = {"changed": False}
+    if params["ups"] is not None:
+        facts = facts_of(params["ups"], expander)
+    else:
+        read = query(params)
+        result["ups"], result["nmc"] = ups_result(read.ups), nmc_result(read.nmc)
+        # By the same way as facts that were stored: what is judged is what is shown.
+        facts = facts_of(result["ups"], expander)
+    finding = judge(facts)
+    result["ap9624"] = finding_result(finding)
+    if finding.status is GapStatus.FIX_MISSING:
+        result["diff"] = gap_diff(finding)
+    return result
+
+
+def gap_diff(finding: Finding) -> dict[str, str]:
+    return {
+        "before_header": "UPS firmware",
+        "after_header": "UPS firmware with the AP9624 fix",
+        "before": f"{finding.current}\n",
+        "after": f"{finding.fixed_in} or later\n",
+    }
