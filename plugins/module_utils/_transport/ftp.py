@@ -39,7 +39,8 @@ _SLICE_S = 0.25
 _DRAIN_SLICE_S = 0.02
 _MAX_LINE = 2048
 _MAX_REPLY = 32768
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+# Of a file or a directory, but neither "." nor "..".
+_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _BUSY = re.compile(r"currently logged|already logged|in use|session|busy|too many|try again later", re.IGNORECASE)
 
 Idle = Callable[[], None]
@@ -286,13 +287,54 @@ class FtpLogin:
         Anything that ends a transfer early must be a reset: to FTP an orderly close is the end of the file, and the
         card would install what it has. That holds for the end of this process too, however it ends. Once the last
         block is handed over the card may die at any moment: no error.
+
+        ``name`` may be DIRECTORY/FILE, e.g. upsfw/FILE. No reboot follows there: the card's word that it has the file
+        is required, or an update started later might find an older one.
         """
-        _check_name(name)
+        directory, separator, file = name.rpartition("/")
+        _check_name(file, name)
+        if separator:
+            _check_name(directory, name)
         if not data:
             raise TransportError("transfer", f"{name} is empty: nothing to send")
+        patience_s = self._timeout_s if stall_s is None else stall_s
+        if not directory:
+            self._store(file, data, hooks, patience_s, LAST_REPLY_S)
+            return
+        self._change_directory(directory, hooks.idle)
+        try:
+            self._store(file, data, hooks, patience_s, max(LAST_REPLY_S, patience_s))
+            if not self.last_reply.startswith("2"):
+                said = self.last_reply or "nothing"
+                raise TransportError(
+                    "transfer", f"{self._control.where} got every byte of {name} but did not confirm it: it said {said}"
+                )
+        finally:
+            self._return_to_root(hooks.idle)
+
+    def _change_directory(self, directory: str, idle: Idle) -> None:
+        control = self._control
+        control.deadline = time.monotonic() + self._timeout_s
+        control.idle = idle
+        try:
+            # In the words of the errors: not every card has every directory.
+            with _unwrapped(), self._transferring(f"the change to the directory {directory} (does this card have it?)"):
+                control.voidcmd(f"CWD {directory}")
+        finally:
+            control.idle = self._idle
+
+    def _return_to_root(self, idle: Idle) -> None:
+        """What is fetched next is there. A card that does not go back has the file all the same: no error."""
+        if self._in_step:
+            try:
+                self._change_directory("/", idle)
+            except TransportError:
+                # Whatever is asked for now would be another directory's.
+                self._in_step = False
+
+    def _store(self, name: str, data: bytes, hooks: TransferHooks, patience_s: float, reply_s: float) -> None:
         control = self._control
         control.idle = hooks.idle
-        patience_s = self._timeout_s if stall_s is None else stall_s
         try:
             with _unwrapped(), self._transferring(f"sending {name}"):
                 self._send(name, data, hooks, patience_s)
@@ -306,7 +348,7 @@ class FtpLogin:
         finally:
             control.idle = self._idle
         with _unwrapped():
-            self._await_end(hooks.idle, patience_s)
+            self._await_end(hooks.idle, patience_s, reply_s)
 
     def _send(self, name: str, data: bytes, hooks: TransferHooks, patience_s: float) -> None:
         channel = self._begin(f"STOR {name}", patience_s, hooks)
@@ -351,8 +393,8 @@ class FtpLogin:
                 "transfer", f"{control.where} ended the transfer after {done} of {total} bytes: {_clean(reply)}"
             )
 
-    def _await_end(self, idle: Idle, patience_s: float) -> None:
-        """The end of the file, then whatever the card still says: for at most ten seconds, and no end is an error."""
+    def _await_end(self, idle: Idle, patience_s: float, reply_s: float) -> None:
+        """The end of the file, then whatever the card still says: for at most ``reply_s``, and no end is an error."""
         control, channel = self._control, self._data
         control.idle = idle
         self.last_reply = ""
@@ -363,7 +405,7 @@ class FtpLogin:
                 # Not a close yet: closing with something unread would be a reset, and so cut the file's last bytes off.
                 channel.shutdown(socket.SHUT_WR)
                 self._drain(channel, time.monotonic() + patience_s)
-            control.deadline = time.monotonic() + LAST_REPLY_S
+            control.deadline = time.monotonic() + reply_s
             self.last_reply = _clean(control.getmultiline())
         except (EOFError, OSError):
             self._open = self._in_step = False
@@ -479,9 +521,11 @@ def _close(control: _Control) -> None:
             sock.close()
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, whole: str | None = None) -> None:
+    """``whole``: what ``name`` is a part of."""
     if _NAME.fullmatch(name) is None:
-        raise TransportError("unsupported", f"{name[:80]!r} is not a file name that is sent to or fetched from a card")
+        given = (whole or name)[:80]
+        raise TransportError("unsupported", f"{given!r} is not a file name that is sent to or fetched from a card")
 
 
 def _clean(text: str, limit: int = 200) -> str:

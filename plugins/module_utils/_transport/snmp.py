@@ -4,7 +4,7 @@
 
 """SNMP v1 and v2c on pysnmp's packet level: one blocking socket, a seventh of the cost of its high-level API.
 
-Only questions are asked here; nothing is ever set. v3 is in snmp_v3. Private to the collection.
+Only questions are asked here; nothing is ever set: that is in snmp_set. v3 is in snmp_v3. Private to the collection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from .address import family_of
 from .errors import TransportError
@@ -38,6 +38,9 @@ _MAX_TEMPLATES = 64
 # Two request-ids that differ in all four bytes: where the two encodings differ is where the id sits.
 _PROBE_IDS = (0x11223344, 0x55667788)
 
+# error-status, error-index, values
+Answer: TypeAlias = "tuple[int, int, list[tuple[Oid, RawValue] | None]]"
+
 
 def open_snmp(options: SnmpOptions) -> SnmpClient:
     require_pysnmp()
@@ -46,13 +49,13 @@ def open_snmp(options: SnmpOptions) -> SnmpClient:
     return UsmClient(options) if options.version == "v3" else CommunityClient(options)
 
 
-class CommunityClient:
+class CommunitySession:
+    """The socket, and what counts as an answer; what is sent is its heirs' matter."""
+
     def __init__(self, options: SnmpOptions) -> None:
         self._options = options
         self._version = int(api.SNMP_VERSION_1 if options.version == "v1" else api.SNMP_VERSION_2C)
         self._module: Any = api.PROTOCOL_MODULES[self._version]
-        self._templates: dict[tuple[Oid, ...], tuple[bytes, int]] = {}
-        self._request_id = 0x01000000 + secrets.randbelow(0x3F000000)
         self.requests = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -66,6 +69,67 @@ class CommunityClient:
         except OSError as error:
             self._socket.close()
             raise TransportError("timeout", f"{options.where} cannot be reached: {error}") from None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self, request_id: int, count: int | None, until: float) -> Answer | None:
+        """The answer to this very request, or None when the time is up, whatever else arrives until then.
+
+        ``count``: only an answer with so many values is one.
+        """
+        while (left := until - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                data = self._socket.recv(_MAX_DATAGRAM)
+            except TimeoutError:
+                return None
+            except OSError:
+                # Port unreachable. It may be a reboot (or forged): the question keeps its full time.
+                time.sleep(max(0.0, min(0.05, until - time.monotonic())))
+                continue
+            self.bytes_received += len(data)
+            answer = self._understand(data, request_id, count)
+            if answer is not None:
+                return answer
+        return None
+
+    def _understand(self, data: bytes, request_id: int, count: int | None) -> Answer | None:
+        module = self._module
+        try:
+            message, rest = decoder.decode(data, asn1Spec=module.Message())
+            if rest or int(module.apiMessage.get_version(message)) != self._version:
+                return None
+            pdu = module.apiMessage.get_pdu(message)
+            if not pdu.isSameTypeWith(module.GetResponsePDU()) or int(module.apiPDU.get_request_id(pdu)) != request_id:
+                return None
+            status = int(module.apiPDU.get_error_status(pdu))
+            if status:
+                # By position: pysnmp's own accessor raises, or corrects, an index beyond the answered objects.
+                return status, int(pdu.getComponentByPosition(2)), []
+            pairs = raw_pairs(module.apiPDU.get_varbinds(pdu))
+        except Exception:
+            # Bytes from the network: whatever the decoder stumbles over, this was not an answer.
+            return None
+        return (0, 0, pairs) if count is None or len(pairs) == count else None
+
+    def _message(self, pdu: Any, request_id: int, varbinds: list[tuple[Oid, Any]]) -> bytes:
+        module = self._module
+        module.apiPDU.set_defaults(pdu)
+        module.apiPDU.set_request_id(pdu, request_id)
+        module.apiPDU.set_varbinds(pdu, varbinds)
+        message = module.Message()
+        module.apiMessage.set_defaults(message)
+        module.apiMessage.set_community(message, self._options.community.encode())
+        module.apiMessage.set_pdu(message, pdu)
+        return bytes(encoder.encode(message))
+
+
+class CommunityClient(CommunitySession):
+    def __init__(self, options: SnmpOptions) -> None:
+        super().__init__(options)
+        self._templates: dict[tuple[Oid, ...], tuple[bytes, int]] = {}
+        self._request_id = 0x01000000 + secrets.randbelow(0x3F000000)
 
     def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, RawValue] | None]:
         answers: list[tuple[Oid, RawValue] | None] = [None] * len(oids)
@@ -88,10 +152,7 @@ class CommunityClient:
                 raise status_error(self._options, status, index, asked)
         return answers
 
-    def close(self) -> None:
-        self._socket.close()
-
-    def _ask(self, asked: tuple[Oid, ...], deadline: float) -> tuple[int, int, list[tuple[Oid, RawValue] | None]]:
+    def _ask(self, asked: tuple[Oid, ...], deadline: float) -> Answer:
         # Kept at four bytes, so that it fits the place it is patched into.
         self._request_id = self._request_id + 1 if self._request_id < 0x7FFFFFFF else 0x01000000
         request_id = self._request_id
@@ -115,47 +176,6 @@ class CommunityClient:
             # An ICMP answer to the try before, or no route just now: the same as no answer.
             pass
 
-    def _receive(
-        self, request_id: int, count: int, until: float
-    ) -> tuple[int, int, list[tuple[Oid, RawValue] | None]] | None:
-        """The answer to this very question, or None when the time is up, whatever else arrives until then."""
-        while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            try:
-                data = self._socket.recv(_MAX_DATAGRAM)
-            except TimeoutError:
-                return None
-            except OSError:
-                # Port unreachable. It may be a reboot (or forged): the question keeps its full time.
-                time.sleep(max(0.0, min(0.05, until - time.monotonic())))
-                continue
-            self.bytes_received += len(data)
-            answer = self._understand(data, request_id, count)
-            if answer is not None:
-                return answer
-        return None
-
-    def _understand(
-        self, data: bytes, request_id: int, count: int
-    ) -> tuple[int, int, list[tuple[Oid, RawValue] | None]] | None:
-        module = self._module
-        try:
-            message, rest = decoder.decode(data, asn1Spec=module.Message())
-            if rest or int(module.apiMessage.get_version(message)) != self._version:
-                return None
-            pdu = module.apiMessage.get_pdu(message)
-            if not pdu.isSameTypeWith(module.GetResponsePDU()) or int(module.apiPDU.get_request_id(pdu)) != request_id:
-                return None
-            status = int(module.apiPDU.get_error_status(pdu))
-            if status:
-                # By position: pysnmp's own accessor raises, or corrects, an index beyond the answered objects.
-                return status, int(pdu.getComponentByPosition(2)), []
-            pairs = raw_pairs(module.apiPDU.get_varbinds(pdu))
-        except Exception:
-            # Bytes from the network: whatever the decoder stumbles over, this was not an answer.
-            return None
-        return (0, 0, pairs) if len(pairs) == count else None
-
     def _template(self, asked: tuple[Oid, ...]) -> tuple[bytes, int]:
         """The encoded question and where its request-id sits: encoding costs as much as all the rest of sending."""
         found = self._templates.get(asked)
@@ -169,15 +189,7 @@ class CommunityClient:
 
     def _encode(self, asked: tuple[Oid, ...], request_id: int) -> bytes:
         module = self._module
-        pdu = module.GetNextRequestPDU()
-        module.apiPDU.set_defaults(pdu)
-        module.apiPDU.set_request_id(pdu, request_id)
-        module.apiPDU.set_varbinds(pdu, [(oid, module.null) for oid in asked])
-        message = module.Message()
-        module.apiMessage.set_defaults(message)
-        module.apiMessage.set_community(message, self._options.community.encode())
-        module.apiMessage.set_pdu(message, pdu)
-        return bytes(encoder.encode(message))
+        return self._message(module.GetNextRequestPDU(), request_id, [(oid, module.null) for oid in asked])
 
 
-__all__ = ["PYSNMP_IMPORT_ERROR", "CommunityClient", "SnmpOptions", "open_snmp"]
+__all__ = ["PYSNMP_IMPORT_ERROR", "CommunityClient", "CommunitySession", "SnmpOptions", "open_snmp"]

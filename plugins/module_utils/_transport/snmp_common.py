@@ -30,14 +30,26 @@ except ImportError:
 MAX_OCTETS = 4096
 VERSIONS = ("v1", "v2c", "v3")
 
-# RFC 1157 and RFC 3416: error-status by number. 2 is handled by the callers, 1 becomes TooBig.
+# RFC 1157 and RFC 3416: error-status by number. For questions 2 is handled by the callers, and 1 becomes TooBig.
 _ERROR_NAMES = {
+    1: "tooBig",
+    2: "noSuchName",
     3: "badValue",
     4: "readOnly",
     5: "genErr",
     6: "noAccess",
+    7: "wrongType",
+    8: "wrongLength",
+    9: "wrongEncoding",
+    10: "wrongValue",
+    11: "noCreation",
+    12: "inconsistentValue",
     13: "resourceUnavailable",
+    14: "commitFailed",
+    15: "undoFailed",
     16: "authorizationError",
+    17: "notWritable",
+    18: "inconsistentName",
 }
 TOO_BIG = 1
 NO_SUCH_NAME = 2
@@ -93,9 +105,13 @@ def status_error(options: SnmpOptions, status: int, index: int, asked: Sequence[
     if status == NO_SUCH_NAME and len(asked) > 1:
         # Without a usable index the culprit is only found by asking for fewer.
         return TooBig(f"{options.where} answered noSuchName without saying for which of {len(asked)} objects")
-    name = _ERROR_NAMES.get(status, f"error {status}" if -1000 < status < 1000 else "an unknown error")
+    name = status_name(status)
     which = f" for {dotted(asked[index - 1])}" if 1 <= index <= len(asked) else ""
     return TransportError("auth" if status == 16 else "transfer", f"{options.where} answered SNMP {name}{which}")
+
+
+def status_name(status: int) -> str:
+    return _ERROR_NAMES.get(status, f"error {status}" if -1000 < status < 1000 else "an unknown error")
 
 
 def raw_pairs(varbinds: Iterable[Any]) -> list[tuple[Oid, RawValue] | None]:
@@ -139,4 +155,5 @@ __all__ = [
     "raw_pairs",
     "require_pysnmp",
     "status_error",
+    "status_name",
 ]

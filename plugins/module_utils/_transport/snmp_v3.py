@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeAlias
 
 from .address import family_of
 from .errors import TransportError
@@ -69,12 +69,17 @@ _AUTH_INDICATIONS = (
     "WrongDigest",
 )
 
-_lock = threading.RLock()
+# Held by whoever uses an engine.
+ENGINES = threading.RLock()
 _engines: dict[tuple[Any, ...], Any] = {}
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
-class UsmClient:
+# error-indication, error-status, error-index, values: all pysnmp's
+Outcome: TypeAlias = "tuple[Any, Any, Any, Any]"
+
+
+class UsmSession:
     """``bytes_sent`` and ``bytes_received`` stay 0: pysnmp's engine does not count them."""
 
     def __init__(self, options: SnmpOptions) -> None:
@@ -94,16 +99,20 @@ class UsmClient:
         self.bytes_sent = 0
         self.bytes_received = 0
 
-    def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, RawValue] | None]:
-        with _lock:
+    def close(self) -> None:
+        """The engine stays: the next one with these credentials saves its start and the discovery."""
+
+    def _perform(self, request: Coroutine[Any, Any, Outcome]) -> tuple[int, int, list[tuple[Oid, RawValue] | None]]:
+        """error-status, error-index and values."""
+        with ENGINES:
             self.requests += 1
             try:
                 indication, status, index, varbinds = _loop().run_until_complete(
-                    asyncio.wait_for(self._ask(oids), self._options.patience_s + 2 * _TICK_S)
+                    asyncio.wait_for(request, self._options.patience_s + 2 * _TICK_S)
                 )
             except (TimeoutError, asyncio.TimeoutError):
                 self._forget()
-                raise no_answer(self._options) from None
+                raise self._no_answer() from None
             except Exception as error:
                 # Whatever pysnmp makes of hostile bytes ends here; its texts may quote credentials, so only the type.
                 self._forget()
@@ -114,27 +123,12 @@ class UsmClient:
                 # A card that restarted has a new boot count and clock: the next question starts from discovery.
                 self._forget()
                 raise self._indicated(indication)
-        if int(status):
-            raise status_error(self._options, int(status), int(index), [tuple(oid) for oid in oids])
-        pairs = raw_pairs(varbinds)
-        if len(pairs) != len(oids):
-            raise no_answer(self._options)
-        return pairs
+        return int(status), int(index), raw_pairs(varbinds)
 
-    def close(self) -> None:
-        """The engine stays: the next client with these credentials saves its start and the discovery."""
-
-    async def _ask(self, oids: Sequence[Oid]) -> tuple[Any, Any, Any, Any]:
-        options = self._options
+    async def _target(self, timeout_s: float, retries: int) -> Any:
         target_class = hlapi.UdpTransportTarget if self._is_ipv4 else hlapi.Udp6TransportTarget
-        target = await target_class.create(
-            (options.address, options.port), timeout=round(options.timeout_s, 2), retries=options.retries
-        )
-        asked = [hlapi.ObjectType(hlapi.ObjectIdentity(tuple(oid))) for oid in oids]
-        answer: tuple[Any, Any, Any, Any] = await hlapi.next_cmd(
-            self._engine(), self._user, target, hlapi.ContextData(), *asked, lookupMib=False
-        )
-        return answer
+        where = (self._options.address, self._options.port)
+        return await target_class.create(where, timeout=round(timeout_s, 2), retries=retries)
 
     def _engine(self) -> Any:
         key = (os.getpid(), *self._credentials)
@@ -154,10 +148,31 @@ class UsmClient:
         if name in _AUTH_INDICATIONS:
             return TransportError("auth", f"{where} refused the SNMP v3 user, its keys or its security level: {name}")
         if isinstance(indication, (errind.RequestTimedOut, errind.NotInTimeWindow)):
-            return no_answer(self._options)
+            return self._no_answer()
         if name == "TooBig":
             return status_error(self._options, 1, 0, [])
         return TransportError("transfer", f"SNMP v3 with {where} failed: {name}")
+
+    def _no_answer(self) -> TransportError:
+        return no_answer(self._options)
+
+
+class UsmClient(UsmSession):
+    def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, RawValue] | None]:
+        status, index, pairs = self._perform(self._ask(oids))
+        if status:
+            raise status_error(self._options, status, index, [tuple(oid) for oid in oids])
+        if len(pairs) != len(oids):
+            raise no_answer(self._options)
+        return pairs
+
+    async def _ask(self, oids: Sequence[Oid]) -> Outcome:
+        target = await self._target(self._options.timeout_s, self._options.retries)
+        asked = [hlapi.ObjectType(hlapi.ObjectIdentity(tuple(oid))) for oid in oids]
+        answer: Outcome = await hlapi.next_cmd(
+            self._engine(), self._user, target, hlapi.ContextData(), *asked, lookupMib=False
+        )
+        return answer
 
 
 def _user(options: SnmpOptions) -> Any:
@@ -195,7 +210,7 @@ def _protocol(known: dict[str, str], protocol: str | None, key: str | None, what
 
 def close_engines() -> None:
     """For tests: ends this process's engines and its loop."""
-    with _lock:
+    with ENGINES:
         pid = os.getpid()
         for key in [key for key in _engines if key[0] == pid]:
             _close(_engines.pop(key))

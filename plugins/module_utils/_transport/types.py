@@ -28,6 +28,18 @@ class SnmpClient(Protocol):
         """Never raises."""
 
 
+class SnmpWriter(Protocol):
+    def set_integer(self, oid: Oid, value: int) -> None:
+        """One SET, sent once; returns when the card has echoed it. Raises TransportError.
+
+        After a timeout the card may have taken it all the same. And a card drops SETs silently while somebody is
+        logged in, whatever it answered (facts/NMC): read back.
+        """
+
+    def close(self) -> None:
+        """Never raises."""
+
+
 class TransferHooks(Protocol):
     def idle(self) -> None:
         """Called at least every half second (real time) while anything waits."""
@@ -51,7 +63,10 @@ class Login(Protocol):
 
     def store(self, name: str, data: bytes, hooks: TransferHooks, stall_s: float | None = None) -> None:
         """Hands over every byte, or raises after a reset. ``stall_s``: the real seconds for which the card may take
-        nothing, from STOR on, before that counts as broken off; default: the login's own time limit."""
+        nothing, from STOR on, before that counts as broken off; default: the login's own time limit.
+
+        ``name`` may be DIRECTORY/FILE: then the card goes on running, so its word that it has the file is required
+        (raises without it), and the login can be used afterwards."""
 
     def close(self) -> None:
         """Logs out; never raises."""

@@ -25,6 +25,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import BL
 
 PASSWORD = "pass-W0rd-x"
 FILE = "apc_hw02_aos_392.bin"
+UPS_FILE = "SMT18UPS_09-3.enc"
+UPS_PATH = f"upsfw/{UPS_FILE}"
 
 
 class Hooks:
@@ -188,7 +190,9 @@ def test_a_wrong_password_is_auth_and_never_shown(server: Any) -> None:
     assert caught.value.kind == "auth" and "wr0ng" not in repr(caught.value) + str(caught.value.__context__)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "x\r\nDELE y", "x\n", "x\0", "x" * 65, "\u0661"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a b", "../x", "x\r\nDELE y", "x\n", "..\n", "x\0", "x" * 65, "\u0661"]
+)
 def test_names_that_are_not_sent(server: Any, name: str) -> None:
     login = log_in(server.port)
     before = list(server.commands)
@@ -197,6 +201,81 @@ def test_names_that_are_not_sent(server: Any, name: str) -> None:
             attempt()
         assert caught.value.kind == "unsupported"
     assert server.commands == before
+    login.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/x", "x/", "/", "//x", "a//b", "a/b/c", "/upsfw/x", "../x", "upsfw/..", "upsfw/.", "./x", "upsfw/../x"]
+    + ["upsfw/x\r\nDELE y", "upsfw\r\nDELE y/x", "upsfw\n/x", "upsfw/x\n", "a b/x", "a\\b/x", "a" * 65 + "/x"],
+)
+def test_paths_that_are_not_sent(server: Any, name: str) -> None:
+    login, hooks = log_in(server.port), Hooks()
+    before = list(server.commands)
+    with pytest.raises(TransportError) as caught:
+        login.store(name, b"x", hooks)
+    assert caught.value.kind == "unsupported" and "\n" not in caught.value.message
+    assert server.commands == before and hooks.firsts == []
+    login.close()
+
+
+# --- into a directory ---
+
+
+def test_a_file_for_a_directory_and_the_login_goes_on(server: Any) -> None:
+    (server.root / "upsfw").mkdir()
+    (server.root / "event.txt").write_bytes(b"the card's")
+    (server.root / "upsfw" / "event.txt").write_bytes(b"another")
+    content = bytes(range(256)) * 11
+    login, hooks = log_in(server.port), Hooks()
+    before = len(server.commands)
+    login.store(UPS_PATH, content, hooks)
+    assert (server.root / UPS_PATH).read_bytes() == content and not (server.root / UPS_FILE).exists()
+    assert server.commands[before:] == ["CWD", "PASV", "STOR", "CWD"]
+    assert login.last_reply.startswith("226") and hooks.blocks[-1] == len(content) and len(hooks.last) == 1
+    assert login.fetch("event.txt") == b"the card's"
+    # And once more, and a file without a directory.
+    login.store(UPS_PATH, b"second", Hooks())
+    login.store(FILE, b"third", Hooks())
+    assert (server.root / UPS_PATH).read_bytes() == b"second" and (server.root / FILE).read_bytes() == b"third"
+    login.close()
+    assert settle(lambda: server.commands[-1] == "QUIT")
+
+
+def test_a_card_without_the_directory_is_named_and_the_login_goes_on(server: Any) -> None:
+    (server.root / "event.txt").write_bytes(b"rows")
+    login, hooks = log_in(server.port), Hooks()
+    with pytest.raises(TransportError, match=r"refused the change to the directory upsfw .*: 550") as caught:
+        login.store(UPS_PATH, b"x" * 900, hooks)
+    assert caught.value.kind == "transfer"
+    assert hooks.firsts == hooks.blocks == hooks.last == [] and "STOR" not in server.commands
+    assert login.fetch("event.txt") == b"rows"
+    login.close()
+
+
+def test_a_directory_that_takes_no_file_is_left_again(server: Any) -> None:
+    (server.root / "upsfw").mkdir()
+    (server.root / "event.txt").write_bytes(b"rows")
+    server.authorizer.user_table["apc"]["perm"] = "elr"
+    login, hooks = log_in(server.port), Hooks()
+    with pytest.raises(TransportError, match="550"):
+        login.store(UPS_PATH, b"x" * 900, hooks)
+    assert hooks.blocks == [] and login.fetch("event.txt") == b"rows"
+    login.close()
+
+
+def test_an_empty_file_or_a_cut_leaves_nothing_in_the_directory(server: Any) -> None:
+    (server.root / "upsfw").mkdir()
+    login = log_in(server.port)
+    before = list(server.commands)
+    with pytest.raises(TransportError, match="empty"):
+        login.store(UPS_PATH, b"", Hooks())
+    assert server.commands == before
+    with pytest.raises(Contradiction):
+        login.store(UPS_PATH, b"x" * (10 * BLOCK), Hooks(cut_last=True))
+    assert not settle(lambda: server.commands[-1] == "CWD" and server.commands.count("CWD") == 2, 0.3)
+    with pytest.raises(TransportError, match=r"session .* is over"):
+        login.fetch("event.txt")
     login.close()
 
 
@@ -552,6 +631,142 @@ def test_a_card_that_takes_no_more_is_a_stall() -> None:
     bad, error, took = store_to(script, b"z" * 8_000_000, hooks, timeout_s=1.0)
     assert isinstance(error, TransportError) and error.kind == "transfer" and 0.9 < took < 5
     assert len(hooks.idles) >= 3 and bad.reset
+
+
+# --- into a directory ---
+
+
+def directory_card(*, enter: str = "250 there", after: str | None = "226 ok", leave: str | None = "250 back") -> Script:
+    """``after`` and ``leave``: None says nothing."""
+
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.hear()
+        bad.say(enter)
+        if enter.startswith("2"):
+            bad.passive()
+            bad.swallow()
+            if after is None:
+                bad.stop.wait(5)
+                return
+            bad.say(after)
+            bad.hear()
+            if leave is None:
+                bad.stop.wait(5)
+                return
+            bad.say(leave)
+        bad.hear()
+        bad.say("221 bye")
+
+    return script
+
+
+def store_ups(
+    script: Script, hooks: Hooks | None = None, timeout_s: float = 5.0, stall_s: float | None = None
+) -> tuple[Bad, BaseException | None]:
+    """The file into upsfw; whatever comes of it, then a logout."""
+    with Bad(script).running() as bad:
+        login = log_in(bad.port, Hooks(), timeout_s)
+        error: BaseException | None = None
+        try:
+            login.store(UPS_PATH, b"z" * 1300, hooks or Hooks(), stall_s=stall_s)
+        except Exception as caught:
+            error = caught
+        login.close()
+    return bad, error
+
+
+def test_the_commands_around_a_file_for_a_directory() -> None:
+    bad, error = store_ups(directory_card())
+    assert error is None and bad.received == b"z" * 1300 and not bad.reset
+    assert bad.asked[3:] == ["CWD upsfw", "PASV", f"STOR {UPS_FILE}", "CWD /", "QUIT"]
+
+
+def test_a_firmware_file_of_the_card_has_no_commands_around_it() -> None:
+    def script(bad: Bad) -> None:
+        bad.greet()
+        bad.passive()
+        bad.swallow()
+        bad.say("226 ok")
+        bad.hear()
+
+    bad, error, _took = store_to(script, b"z" * 1300, Hooks())
+    assert error is None and bad.asked[3:] == ["PASV", f"STOR {FILE}", "QUIT"]
+
+
+@pytest.mark.parametrize("enter", ["550 No such directory", "502 what", "450 not now", "331 who?", "hello"])
+def test_a_directory_that_is_not_entered_gets_nothing(enter: str) -> None:
+    hooks = Hooks()
+    bad, error = store_ups(directory_card(enter=enter), hooks)
+    assert isinstance(error, TransportError) and error.kind == "transfer" and "directory upsfw" in error.message
+    assert hooks.firsts == [] and bad.asked[3:] == ["CWD upsfw", "QUIT"]
+
+
+def test_a_card_that_hangs_up_or_says_nothing_to_the_directory() -> None:
+    def hangs_up(bad: Bad) -> None:
+        bad.greet()
+        bad.hear()
+
+    def mute(bad: Bad) -> None:
+        bad.greet()
+        bad.stop.wait(5)
+
+    for script, kind in ((hangs_up, "transfer"), (mute, "timeout")):
+        hooks = Hooks()
+        _bad, error = store_ups(script, hooks, timeout_s=0.8)
+        assert isinstance(error, TransportError) and error.kind == kind and hooks.firsts == []
+        # Somebody else's work went on while the card was silent.
+        assert kind == "transfer" or len(hooks.idles) >= 2
+
+
+@pytest.mark.parametrize("after", ["552 full", "451 no", "hello"])
+def test_a_file_for_a_directory_that_the_card_did_not_keep_is_an_error(after: str) -> None:
+    bad, error = store_ups(directory_card(after=after))
+    assert isinstance(error, TransportError) and error.kind == "transfer"
+    assert re.search(f"got every byte of {UPS_PATH} but did not confirm it: it said {after}", error.message)
+    assert bad.asked[-2:] == ["CWD /", "QUIT"] and not bad.reset
+
+
+def test_a_file_for_a_directory_that_nobody_confirms_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftp, "LAST_REPLY_S", 0.3)
+    monkeypatch.setattr(ftp, "_QUIT_S", 0.2)
+    start = time.monotonic()
+    bad, error = store_ups(directory_card(after=None), stall_s=0.8)
+    assert isinstance(error, TransportError) and "it said nothing" in error.message
+    assert 0.8 < time.monotonic() - start < 4 and bad.received == b"z" * 1300 and "CWD /" not in bad.asked
+
+
+def test_a_card_that_takes_its_time_to_confirm_has_the_callers_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftp, "LAST_REPLY_S", 0.1)
+
+    def slow(bad: Bad) -> None:
+        bad.greet()
+        bad.hear()
+        bad.say("250 there")
+        bad.passive()
+        bad.swallow()
+        bad.stop.wait(0.8)
+        bad.say("226 ok")
+        bad.hear()
+        bad.say("250 back")
+        bad.hear()
+
+    hooks = Hooks()
+    bad, error = store_ups(slow, hooks, stall_s=4)
+    assert error is None and bad.asked[-2:] == ["CWD /", "QUIT"] and len(hooks.idles) >= 2
+
+
+@pytest.mark.parametrize("leave", ["550 no", "what", None])
+def test_a_card_that_does_not_come_back_has_the_file_but_is_asked_for_no_other(leave: str | None) -> None:
+    with Bad(directory_card(leave=leave)).running() as bad:
+        login = log_in(bad.port, timeout_s=0.7)
+        login.store(UPS_PATH, b"z" * 1300, Hooks())
+        assert login.last_reply == "226 ok"
+        with pytest.raises(TransportError, match=r"session .* is over"):
+            login.fetch("event.txt")
+        login.close()
+    assert bad.received == b"z" * 1300 and not [line for line in bad.asked if line.startswith("RETR")]
+    assert leave is None or bad.asked[-1] == "QUIT"
 
 
 # --- the first byte ---

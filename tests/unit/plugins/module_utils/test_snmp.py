@@ -94,7 +94,8 @@ def test_too_big_is_named_and_the_reader_halves(agent: UdpAgent) -> None:
     [
         (5, 1, "transfer", "genErr for 1.3.6.1.2.1.1.1"),
         (16, 0, "auth", "authorizationError"),
-        (18, 9, "transfer", "error 18"),
+        (18, 9, "transfer", "inconsistentName"),
+        (19, 9, "transfer", "error 19"),
     ],
 )
 def test_an_error_status_is_an_error(agent: UdpAgent, status: int, index: int, kind: str, word: str) -> None:
