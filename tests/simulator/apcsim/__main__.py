@@ -107,6 +107,14 @@ def arguments() -> argparse.ArgumentParser:
             help=f"also a .{form} of all (default: under the vendor-like name in DEST)",
         )  # fmt: skip
 
+    upsfw = commands.add_parser("upsfw", help="make a UPS firmware file that the simulated UPS accepts")
+    upsfw.add_argument("--dest", type=Path, required=True)
+    upsfw.add_argument("--series", required=True, help="such as SMT")
+    upsfw.add_argument("--id", type=int, required=True, help="the UPS ID, such as 18")
+    upsfw.add_argument("--version", required=True, help="such as 9.3")
+    upsfw.add_argument("--new-id", type=int, help="the ID that the UPS has afterwards, where it changes")
+    upsfw.add_argument("--size", type=int, help="bytes")
+
     for name, words in (
         ("truth", "the whole physical truth"),
         ("unplug", "pull an input's plug"),
@@ -170,6 +178,21 @@ def _package(options: argparse.Namespace) -> int:
     return 0
 
 
+def _upsfw(options: argparse.Namespace) -> int:
+    from . import ups_files
+
+    given = {"size": options.size} if options.size is not None else {}
+    try:
+        path = ups_files.make_ups_file(
+            options.dest, options.series.upper(), options.id, options.version, options.new_id, **given
+        )
+    except ValueError as bad:
+        print(f"apcsim: {bad}", file=sys.stderr)
+        return 2
+    print(path)
+    return 0
+
+
 def _by_hand(options: argparse.Namespace) -> int:
     from . import control
 
@@ -188,7 +211,7 @@ def _by_hand(options: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     options = arguments().parse_args(argv)
-    return {"serve": _serve, "package": _package}.get(options.command, _by_hand)(options)
+    return {"serve": _serve, "package": _package, "upsfw": _upsfw}.get(options.command, _by_hand)(options)
 
 
 if __name__ == "__main__":

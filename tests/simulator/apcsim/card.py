@@ -71,7 +71,11 @@ class Card:
         if self.app and not (trouble and knobs.app_trouble_shown == "absent"):
             parts += [f"AF1:v{self.app}", f"AN1:{self.app_file}"]
         parts += [f"MN:{self.model}", f"HR:{self.unit.device.card['hardware_revision']}"]
-        serial = {"same": self.unit.serial, "junk": "FFFFFFFFFFFF", "absent": ""}[knobs.card_sn]
+        own = self.unit.serial
+        prefix = self.unit.device.card.get("serial_prefix")
+        if prefix:
+            own = prefix + own[len(prefix) :]
+        serial = {"same": own, "junk": "FFFFFFFFFFFF", "absent": ""}[knobs.card_sn]
         if serial:
             parts.append(f"SN: {serial}")
         parts.append(f"MD:{self.unit.device.card['made']}")
@@ -93,6 +97,8 @@ class Card:
         self.up_due_s = None
         unit.sessions.card_down()
         unit.controller.card_down()
+        if unit.ups is not None:
+            unit.ups.card_down()
         unit.faults.happened("card_down")
         if self.gone or "card_does_not_come_back" in unit.faults.active:
             self.gone = True
@@ -146,6 +152,8 @@ class Card:
         self.unit.note(f"app {self.app} running")
         self.unit.changed()
         self.unit.controller.app_started(cold)
+        if self.unit.ups is not None:
+            self.unit.ups.app_started()
         self.unit.faults.happened("app_boot")
 
     def _loop(self, boot: int) -> None:

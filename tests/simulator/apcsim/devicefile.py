@@ -40,6 +40,7 @@ class Device:
         self.identity: dict[str, Any] = data["identity"]
         self.card: dict[str, Any] = data["card"]
         self.ats: dict[str, Any] | None = data.get("ats")
+        self.ups: dict[str, Any] | None = data.get("ups")
         self.access: dict[str, Any] = data["access"]
         self.log: list[dict[str, Any]] = data.get("log", [])
         self.knobs: dict[str, Any] = data.get("knobs", {})

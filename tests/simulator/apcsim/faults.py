@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ON = (
     "login", "transfer_start", "transfer_end", "card_down", "card_up", "app_boot", "comm_up",
-    "download_begun", "download_end", "download_failed",
+    "download_begun", "download_end", "download_failed", "update_begun", "update_transferred", "update_end",
 )  # fmt: skip
 
 # last until cleared; the values are the parameters each one takes
@@ -42,6 +42,15 @@ LASTING: dict[str, tuple[str, ...]] = {
     "transfer_cut": (),  # spent by the next byte
     "display_failure": (),
     "redundancy": (),  # reads lost
+    # a UPS and its firmware update; update_*: spent by the next update
+    "update_rejected": (),
+    "update_comm_lost": ("for_s",),  # in mid-transfer; without for_s for good
+    "update_left_off": (),
+    "update_stalls": (),
+    "update_wrong_version": (),
+    "set_ignored": (),  # of the update object: no error, no effect
+    "set_refused": ("error",),
+    "set_answer_lost": (),  # any SET is taken, its answer never comes
 }
 
 
@@ -95,8 +104,10 @@ class Faults:
             raise ValueError(f"no fault {name!r}; there are: {', '.join(self.names())}")
         if on is not None and on not in ON:
             raise ValueError(f"no event {on!r}; there are: {', '.join(ON)}")
-        if module not in (None, "aos", "app", "bootmon"):
-            raise ValueError("module is aos, app or bootmon")
+        if module not in (None, "aos", "app", "bootmon", "file"):
+            raise ValueError("module is aos, app, bootmon or file")
+        if name == "update_comm_lost" and for_s is not None:
+            params, for_s = {**params, "for_s": for_s}, None  # counts from the moment it strikes
         unknown = set(params) - set(LASTING.get(name, params))
         if unknown:
             raise ValueError(f"{name} does not take {', '.join(sorted(unknown))}")
@@ -119,13 +130,15 @@ class Faults:
             self.end(name)
         self.unit.controller.fail_next = False
         self.unit.changed()
-        self.unit.power.settle()
+        self.unit.settle()
 
     def end(self, name: str) -> None:
         if self.active.pop(name, None) is not None:
             if name == "communication_lost":
                 self.unit.publish(now=True)
                 self.unit.controller.link_back()
+                if self.unit.ups is not None:
+                    self.unit.ups.settle()
             if name == "display_failure":
                 self.unit.power.display_ok = self.unit.controller.alive
                 self.unit.publish()
@@ -182,7 +195,7 @@ class Faults:
         if name == "communication_lost":
             self.unit.log_ats("comm_lost")
         self.unit.changed()
-        self.unit.power.settle()
+        self.unit.settle()
         if for_s is not None:
             self.unit.line.after(for_s, self._over, self._era, name, params)
 
@@ -203,12 +216,18 @@ class Faults:
 
     def _source_returns(self, input: str | None = None, voltage_v: float | None = None) -> None:
         """The feed of an input that only looked unplugged, or a plug that somebody put back."""
+        if self.unit.ups is not None:
+            self.unit.patch({"ups": {"input_voltage_v": voltage_v or self.unit.ups.nominal_v}})
+            return
         source = self.unit.power.inputs[self._side(input, live=False)]
         source.plugged = True
         source.feed_v = float(voltage_v if voltage_v is not None else max(source.feed_v, self.unit.power.nominal_v))
         self.unit.power.settle()
 
     def _source_fails(self, input: str | None = None, voltage_v: float = 0.0) -> None:
+        if self.unit.ups is not None:
+            self.unit.patch({"ups": {"input_voltage_v": voltage_v}})
+            return
         self.unit.power.inputs[self._side(input, live=True)].feed_v = float(voltage_v)
         self.unit.power.settle()
 

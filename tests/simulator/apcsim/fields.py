@@ -7,6 +7,7 @@ from __future__ import annotations
 from .devicefile import Oid, oid_of
 
 A = (1, 3, 6, 1, 4, 1, 318, 1, 1, 8)
+U = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1)  # Smart-UPS
 APP_TREE = A[:-1]  # 318.1.1: what the app, not the AOS, answers
 SYS = (1, 3, 6, 1, 2, 1, 1)
 UPTIME = (*SYS, 3, 0)
@@ -62,6 +63,27 @@ FIELDS: dict[str, Oid] = {
     "phase_current": (*A, 5, 4, 3, 1, 4, 1, 1, 1),
     "phase_va": (*A, 5, 4, 3, 1, 7, 1, 1, 1),
     "phase_state": (*A, 5, 4, 3, 1, 19, 1, 1, 1),
+    "ups_model": (*U, 1, 1, 1, 0),
+    "ups_name": (*U, 1, 1, 2, 0),
+    "ups_firmware": (*U, 1, 2, 1, 0),
+    "ups_made": (*U, 1, 2, 2, 0),
+    "ups_serial": (*U, 1, 2, 3, 0),
+    "ups_sku": (*U, 1, 2, 5, 0),
+    "ups_hardware": (*U, 1, 2, 6, 0),
+    "ups_rating": (*U, 1, 2, 9, 0),
+    "ups_battery": (*U, 2, 2, 1, 0),
+    "ups_runtime": (*U, 2, 2, 3, 0),
+    "ups_replace": (*U, 2, 2, 4, 0),
+    "ups_input_v": (*U, 3, 2, 1, 0),
+    "ups_status": (*U, 4, 1, 1, 0),
+    "ups_output_v": (*U, 4, 2, 1, 0),
+    "ups_load": (*U, 4, 2, 3, 0),
+    "ups_update": (*U, 6, 2, 9, 0),
+    "ups_self_test": (*U, 7, 2, 3, 0),
+    "ups_calibration": (*U, 7, 2, 6, 0),
+    "ups_comm": (*U, 8, 1, 0),
+    "ups_flags": (*U, 11, 1, 1, 0),
+    "ups_groups": (*U, 12, 1, 1, 0),
 }
 
 

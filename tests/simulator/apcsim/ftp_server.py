@@ -35,8 +35,8 @@ RST = struct.pack("ii", 1, 0)  # SO_LINGER: close by reset
 COMMANDS = {
     name: {**proto_cmds[name], "perm": None}
     for name in (
-        "ABOR", "ALLO", "CWD", "EPRT", "EPSV", "LIST", "NLST", "MODE", "NOOP", "PASS", "PASV", "PORT", "PWD", "QUIT",
-        "RETR", "SIZE", "STOR", "STRU", "SYST", "TYPE", "USER",
+        "ABOR", "ALLO", "CDUP", "CWD", "EPRT", "EPSV", "LIST", "NLST", "MODE", "NOOP", "PASS", "PASV", "PORT", "PWD",
+        "QUIT", "RETR", "SIZE", "STOR", "STRU", "SYST", "TYPE", "USER",
     )
 }  # fmt: skip
 
@@ -271,13 +271,22 @@ class Card(FTPHandler):
     ftp_NLST = ftp_SIZE = ftp_LIST
 
     def ftp_PWD(self, line: str) -> None:
-        self.respond('257 "/" is the current directory.')
+        directory = self.session.directory if self.session is not None else ""
+        self.respond(f'257 "/{directory}" is the current directory.')
 
     def ftp_CWD(self, path: str) -> None:
-        if path in ("", "/", "."):
-            self.respond('250 "/" is the current directory.')
-        else:
+        try:
+            with self.live.at_now():
+                now = self.session.cwd(path or "/")
+        except FileNotFoundError:
             self.respond("550 No such directory.")
+        except Exception as refused:  # the session is over
+            self.respond(f"550 {refused}")
+        else:
+            self.respond(f'250 "{now}" is the current directory.')
+
+    def ftp_CDUP(self, path: str) -> None:
+        self.ftp_CWD("..")
 
     def die(self) -> None:
         """The card goes down under the connections: no reply, no farewell."""

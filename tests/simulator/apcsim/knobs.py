@@ -73,6 +73,19 @@ class Knobs:
     clock_lost_at_cold_start: bool = False
     log_cleared_at_cold_start: bool = False
     serial_in_config: bool = False
+    # --- the UPS ---
+    outlet_tree: str = "present"  # U.12: "present", "absent" (as in every capture), "zero" (count 0, no rows)
+    ups_values_when_lost: str = "stale"  # "stale", "minus_one", "absent": U without communication
+    ups_update_answer: str = "at_once"  # U.6.2.9 after the start: "at_once" 3, "late" as before, "start" 2; then 3
+    ups_update_answer_s: float = 6.0  # 0..10: how long "late" and "start" last
+    ups_update_s: float = 300.0  # 120..900
+    ups_no_file_state: int = 5  # 5 failed or 1 none, where upsfw holds no firmware
+    ups_comm_in_update: str = "restart"  # lost: "kept" never, "restart" while the UPS flashes, "all" from the start
+    ups_firmware_lag_s: float = 0.0  # 0..30: successful is read before the new firmware string is
+    update_with_output_on: str = "refuses"  # or "turns_off": it drops the load by itself
+    update_power_loss: str = "bricked"  # or "failed": the input or the card lost in mid-update
+    output_after_update: str = "stays_off"  # or "returns"
+    upsfw_cut_keeps_part: bool = False  # a cut transfer leaves its first part in upsfw
 
     def but(self, **changes: Any) -> Knobs:
         return replace(self, **changes)
@@ -138,5 +151,21 @@ class Knobs:
             "clock_lost_at_cold_start": chance(0.3),
             "log_cleared_at_cold_start": chance(0.1),
             "serial_in_config": chance(0.3),
+        }
+        # of their own: a history of an ATS stays the same when the UPS gets another knob
+        own = random.Random(repr(drawn["down_s"]))
+        drawn |= {
+            "outlet_tree": own.choice(["present", "present", "absent", "zero"]),
+            "ups_values_when_lost": own.choice(NOT_FRESH),
+            "ups_update_answer": own.choice(["at_once", "late", "start"]),
+            "ups_update_answer_s": own.uniform(0, 10),
+            "ups_update_s": own.uniform(120, 900),
+            "ups_no_file_state": own.choice([5, 1]),
+            "ups_comm_in_update": own.choice(["kept", "restart", "all"]),
+            "ups_firmware_lag_s": own.choice([0.0, own.uniform(0, 30)]),
+            "update_with_output_on": own.choice(["refuses", "turns_off"]),
+            "update_power_loss": own.choice(["bricked", "bricked", "failed"]),
+            "output_after_update": own.choice(["stays_off", "returns"]),
+            "upsfw_cut_keeps_part": own.random() < 0.5,
         }
         return cls(**{**drawn, **fixed})

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 ATS = "Automatic Transfer Switch: "
+UPS = "Device UPS: "
 # key: (text, code). [V] the text is from a published log, [G] made up in its style
 EVENTS: dict[str, tuple[str, int]] = {
     "cold_start": ("System: Cold start.", 0x0001),  # code [V]
@@ -29,6 +30,19 @@ EVENTS: dict[str, tuple[str, int]] = {
     "source_switched": (ATS + "Source switched to {which}.", 0x0C0C),  # [G]
     "redundancy_lost": (ATS + "Redundancy lost.", 0x0C0D),  # [G]
     "redundancy_restored": (ATS + "Redundancy restored.", 0x0C0E),  # [G]
+    # the UPS's (facts/UPS.md and NMC.md); they are written by the app
+    "ups_comm_lost": (UPS + "Lost the local network management interface-to-UPS communication.", 0x0102),  # [V]
+    "ups_comm_established": (UPS + "Established the local network management interface-to-UPS communication.", 0x0101),
+    "ups_output_off": (UPS + "The output power is turned off.", 0x0114),  # [V]
+    "ups_output_on": (UPS + "The output power is turned on.", 0x0113),  # [G]
+    "ups_graceful_ended": (UPS + "The graceful shutdown period has ended.", 0x014F),  # [V]
+    "ups_on_battery": (UPS + "On battery power in response to an input power problem.", 0x0109),  # [G]
+    "ups_on_line": (UPS + "No longer on battery power.", 0x010A),  # [G]
+    "ups_transferring": (UPS + "Transferring firmware to UPS.", 0x0176),  # [V]
+    "ups_transferred": (UPS + "Finished UPS firmware transfer [{result}]", 0x0177),  # [V] with "Xmodem Cancel"
+    "ups_transfer_failed": (UPS + "Firmware transfer to UPS failed", 0x0178),  # [V]
+    "ups_no_firmware": (UPS + "No valid UPS firmware file found.", 0x0179),  # [?] the number is made up
+    "ups_file_failed": ("System: File '{name}' transfer failed.", 0x000F),  # [V]
 }
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
+from . import ups_mib
 from .devicefile import Cell, Oid, oid_of
-from .fields import APP_TREE, COMM, FIELDS, FILES, LAST_TRANSFER, PREFERRED, STATUS, SYS, A, place
+from .fields import APP_TREE, COMM, FIELDS, FILES, LAST_TRANSFER, PREFERRED, STATUS, SYS, A, U, place
 from .power import SIDES, Seen
 
 if TYPE_CHECKING:
@@ -69,8 +70,10 @@ def render(unit: Unit) -> dict[Oid, Cell]:
         if file is not None or n == 2:
             put((*FILES, 3, n), file)
         put((*FILES, 4, n), None if version is None else f"v{version}")
-    if unit.device.ats is not None:
-        if card.app_running:
+    if unit.device.ats is not None or unit.ups is not None:
+        if card.app_running and unit.ups is not None:
+            ups_mib.render(unit, cells, put)
+        elif card.app_running:
             _ats(unit, cells, put)
         else:
             cells = {oid: cell for oid, cell in cells.items() if oid[: len(APP_TREE)] != APP_TREE}
@@ -195,8 +198,8 @@ def _load(unit: Unit, seen: Seen, put: Any) -> None:
 
 
 def within(unit: Unit, cells: dict[Oid, Cell], names: list[str] | None) -> list[Oid]:
-    """The objects at or under the names; without names all of the ATS's."""
-    roots = [A] if names is None else [place(name) for name in names]
+    """The objects at or under the names; without names all of the ATS's or the UPS's."""
+    roots = [A if unit.ups is None else U] if names is None else [place(name) for name in names]
     return [oid for oid in cells if any(oid[: len(root)] == root for root in roots)]
 
 

@@ -23,6 +23,7 @@ from .power import Power, Seen
 from .sessions import LoginRefused, Session, Sessions
 from .settings import Settings
 from .timeline import Timeline
+from .ups import Ups
 
 EPOCH = datetime(2026, 3, 2, 12, 0, 0, tzinfo=timezone.utc)  # device second 0, unless told
 JITTER_S = 5.0
@@ -84,6 +85,7 @@ class Unit:
         self.sessions = Sessions(self)
         self.power = Power(self)
         self.faults = Faults(self)
+        self.ups = Ups(self, device.ups) if device.ups is not None else None
         self.load_rows: list[tuple[float, dict[str, Any]]] = [
             (float(row["share"]), row) for row in [*ats.get("banks", []), *ats.get("phases", [])]
         ]
@@ -238,16 +240,28 @@ class Unit:
             return (found[0], "ticks", self.card.uptime_ticks)
         return found
 
-    def snmp_set(self, oid: Oid, value: int | bytes | Oid) -> str:
-        """Recorded whatever comes of it; returns the error's name or ""."""
+    def snmp_set(self, oid: Oid, value: int | bytes | Oid, who: str = "", may: bool = True) -> str:
+        """Recorded whatever comes of it; returns the error's name or "". ``may``: the asker has the right to write."""
         self.traffic()
         shown = value.decode("latin-1") if isinstance(value, bytes) else value
-        record = {"time_s": round(self.now, 3), "oid": ".".join(map(str, oid)), "value": shown, "taken": False}
+        record = {"time_s": round(self.now, 3), "oid": ".".join(map(str, oid)), "value": shown, "who": who}
+        record |= {"taken": False, "error": "noAccess"}
         self.writes.append(record)
+        if not may:
+            return "noAccess"
+        record["error"] = ""
         if self.sessions.open and self.knobs.sets_dropped_while_logged_in:
             return ""  # NMC.md: silently
-        record["taken"] = True
+        record["error"], record["taken"] = self._set(oid, value)
+        if record["taken"]:
+            self.changed()
+            self.settle()
+        return str(record["error"])
+
+    def _set(self, oid: Oid, value: int | bytes | Oid) -> tuple[str, bool]:
+        """(error or "", taken)"""
         with_ats = self.device.ats is not None and self.card.app_running
+        with_ups = self.ups is not None and self.card.app_running
         if oid == fields.RESTART and value == 1:
             self.card.restart("SNMP set")
         elif oid == fields.FIELDS["sys_name"] and isinstance(value, bytes):
@@ -260,12 +274,19 @@ class Unit:
             self.note("ATS reset by SNMP")
             if self.power.load_a > 0:
                 self.power.drop_load("ATS reset by SNMP")
+        elif with_ups and oid == fields.FIELDS["ups_name"] and isinstance(value, bytes):
+            self.system["ats_name"] = value.decode("latin-1")
+        elif self.ups is not None and oid == fields.FIELDS["ups_update"] and oid in self._current().cells:
+            return self.ups.update.set(value)
         else:
-            record["taken"] = False
-            return "noSuchName" if oid not in self._current().cells else "readOnly"
-        self.changed()
+            return ("noSuchName" if oid not in self._current().cells else "readOnly"), False
+        return "", True
+
+    def settle(self) -> None:
+        """The consequences of a change."""
         self.power.settle()
-        return ""
+        if self.ups is not None:
+            self.ups.settle()
 
     # --- FTP ---
 

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import ups_patch
 from .power import SIDES
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ def apply(unit: Unit, change: Mapping[str, Any]) -> None:
     """Anything unknown raises ValueError before anything is done."""
     if not isinstance(change, Mapping):
         raise ValueError("a patch is an object")
+    if "ups" in change or unit.ups is not None:
+        ups_patch.apply(unit, change)
+        return
     settings = {"preferred_source": "preferred"}
     settings |= {n: n for n in ("sensitivity", "transfer_range", "front_panel", "current_limit_a", "line_v")}
     unknown = set(change) - {"inputs", "load_current_a", "name", *settings}

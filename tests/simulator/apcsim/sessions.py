@@ -29,8 +29,9 @@ class LoginRefused(Exception):
 class Store:
     """One STOR. The bytes count as they arrive; nothing is installed before finish()."""
 
-    def __init__(self, session: Session, name: str) -> None:
-        self.session, self.name = session, name
+    def __init__(self, session: Session, name: str, directory: str = "") -> None:
+        self.session, self.plain, self.directory = session, name, directory
+        self.name = name = f"{directory}/{name}" if directory else name
         self.unit = session.unit
         named = _MODULE.match(name)
         kind = (named.group(1) or named.group(2)).lower() if named else "file"
@@ -89,6 +90,8 @@ class Store:
             {"name": self.name, "size": len(data), "sha256": digest(data), "at_s": round(unit.now, 3), "complete": True}
         )
         if self.module == "file":
+            if unit.ups is not None:
+                unit.ups.update.stored(self.directory, self.plain, data)
             self._end("stored")
             return None
         self.open = False  # the restart ends the session, not this transfer
@@ -125,6 +128,8 @@ class Store:
         unit.note(f"{self.name}: {outcome}")
         if outcome == "cut":
             data = bytes(self.data)
+            if unit.ups is not None:
+                unit.ups.update.cut(self.directory, self.plain, data)
             entry = {"name": self.name, "size": len(data), "sha256": digest(data), "at_s": round(unit.now, 3)}
             unit.files_received.append({**entry, "complete": False})
             unit.log("transfer_failed", name=self.name, address=self.session.address)
@@ -143,6 +148,7 @@ class Session:
     def __init__(self, unit: Unit, user: str, address: str) -> None:
         self.unit, self.user, self.address = unit, user, address
         self.upload: Store | None = None
+        self.directory = ""  # the working directory; one level, and only where the device file names directories
         self._open = True
         self._touched_s = unit.now
 
@@ -161,14 +167,41 @@ class Session:
 
     def fetch(self, name: str) -> bytes:
         self._need()
+        if self._place(name)[0] not in ("", "logs"):
+            raise FileNotFoundError(name)
         return files.fetch(self.unit, name)
 
     def store(self, name: str) -> Store:
         self._need()
         if self.upload is not None:
             raise PermissionError("a transfer is going on")
-        self.upload = Store(self, name)
+        directory, plain = self._place(name)
+        self.upload = Store(self, plain, directory)
         return self.upload
+
+    def cwd(self, path: str) -> str:
+        """The new working directory, as PWD shows it. Raises FileNotFoundError."""
+        self._need()
+        self.directory = self._directory(path)
+        return f"/{self.directory}"
+
+    def _directory(self, path: str) -> str:
+        parts = [] if path.startswith("/") or not self.directory else [self.directory]
+        for part in path.split("/"):
+            if part == "..":
+                parts = parts[:-1]
+            elif part not in ("", "."):
+                parts.append(part)
+        if parts and (len(parts) > 1 or parts[0] not in self.unit.device.card.get("directories", ())):
+            raise FileNotFoundError("no such directory")
+        return parts[0] if parts else ""
+
+    def _place(self, name: str) -> tuple[str, str]:
+        """A path -> (directory, file name)."""
+        if not self.unit.device.card.get("directories"):
+            return "", name
+        folder, slash, plain = name.rpartition("/")
+        return self._directory(folder + slash if slash else ""), plain
 
     def close(self) -> None:
         if self.upload is not None:

@@ -211,9 +211,17 @@ class Community:
         second, third = (int.from_bytes(data[s:e], "big", signed=True) for s, e in numbers[1:])
         with self.live.at_now() as unit:
             right = self.live.communities.get(data[c_start:c_end])
-            if right is None or not unit.snmp_up or unit.drops_request():
-                return None  # a real card is silent on a wrong community, and when it is down
-            status, index, body = self._perform(unit, version, pdu_type, asked, second, third, right)
+            if not unit.snmp_up or unit.drops_request():
+                return None
+            who = f"v{version + 1} {data[c_start:c_end].decode('latin-1')}"
+            if right is None:  # a real card is silent on a wrong community
+                if pdu_type == SET:
+                    for oid, tag, body in asked:
+                        unit.snmp_set(oid, _value_of(tag, body), who, False)
+                return None
+            status, index, body = self._perform(unit, version, pdu_type, asked, second, third, right, who)
+            if pdu_type == SET and "set_answer_lost" in unit.faults.active:
+                return None
         if status:
             body = data[b_start:b_end] if status != 1 or not version else b""
         request_id = _wrap(0x02, data[slice(*numbers[0])])
@@ -223,14 +231,14 @@ class Community:
 
     def _perform(
         self, unit: Any, version: int, pdu_type: int, asked: list[tuple[Oid, int, bytes]],
-        second: int, third: int, right: str,
+        second: int, third: int, right: str, who: str,
     ) -> tuple[int, int, bytes]:  # fmt: skip
         if 0 < unit.max_varbinds < len(asked):
             return 1, 0, b""
         answers: list[tuple[Oid, Found | None]]
         if pdu_type == SET:
             for index, (oid, tag, body) in enumerate(asked, 1):
-                name = unit.snmp_set(oid, _value_of(tag, body)) if right == "write" else "noAccess"
+                name = unit.snmp_set(oid, _value_of(tag, body), who, right == "write")
                 if name:
                     return ERRORS.get(name, ERRORS["genErr"])[version], index, b""
             return 0, 0, b"".join(_varbind(oid, _wrap(tag, body)) for oid, tag, body in asked)
@@ -278,11 +286,16 @@ class Instrumentation(instrum.AbstractMibInstrumController):
         ]
 
     def _check(self, context: dict[str, Any], right: str) -> None:
-        request = context["snmpEngine"].observer.get_execution_context("rfc3412.receiveMessage:request")
-        user = self.live.v3_users.get(str(request["securityName"]))
-        # as VACM would: the level asked for must be the user's own, not a weaker one
-        if user is None or int(request["securityLevel"]) < user.level or (right == "write" and not user.write):
+        if not self._may(context, right)[0]:
             raise smi_error.AuthorizationError(idx=0)
+
+    def _may(self, context: dict[str, Any], right: str) -> tuple[bool, str]:
+        request = context["snmpEngine"].observer.get_execution_context("rfc3412.receiveMessage:request")
+        name = str(request["securityName"])
+        user = self.live.v3_users.get(name)
+        # as VACM would: the level asked for must be the user's own, not a weaker one
+        may = user is not None and int(request["securityLevel"]) >= user.level and (right != "write" or user.write)
+        return may, f"v3 {name}"
 
     def read_variables(self, *varBinds: Any, **context: Any) -> list[tuple[Any, Any]]:
         return self._answers(lookup, [tuple(n) for n, _unused in varBinds], context, rfc1905.noSuchInstance)
@@ -294,12 +307,14 @@ class Instrumentation(instrum.AbstractMibInstrumController):
 
     def write_variables(self, *varBinds: Any, **context: Any) -> list[tuple[Any, Any]]:
         with self.live.at_now() as unit:
-            self._check(context, "write")
+            may, who = self._may(context, "write")
             for index, (name, value) in enumerate(varBinds):
                 plain: Any = int(value) if isinstance(value, rfc1902.univ.Integer) else bytes(value)
                 if isinstance(value, rfc1902.univ.ObjectIdentifier):
                     plain = tuple(value)
-                refused = unit.snmp_set(tuple(name), plain)
+                refused = unit.snmp_set(tuple(name), plain, who, may)
+                if not may:
+                    raise smi_error.AuthorizationError(idx=0)
                 if refused:
                     raise ERRORS.get(refused, ERRORS["genErr"])[2](idx=index)
         return list(varBinds)

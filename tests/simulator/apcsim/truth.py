@@ -11,9 +11,27 @@ from .power import SIDES
 
 if TYPE_CHECKING:
     from .model import Unit
+    from .ups import Ups
 
 
 def truth(unit: Unit) -> dict[str, Any]:
+    shown = _truth(unit)
+    if unit.ups is not None:  # the words that every device has, for the output that this one has
+        own = _ups(unit.ups)
+        shown |= {name: own[name] for name in ("load_dropped", "load_dropped_at_s", "output_on")}
+        shown |= {"damaged": own["bricked"], "damage_reason": own["brick_reason"], "ups": own}
+    return shown
+
+
+def write_log(unit: Unit) -> list[dict[str, Any]]:
+    """Everything that anybody wrote to the card, taken or not, in order."""
+    rows: list[dict[str, Any]] = [{"what": "SET", **entry} for entry in unit.writes]
+    rows += [{"what": "STOR", "time_s": entry["started_s"], **entry} for entry in unit.transfers]
+    rows += [{"what": "restart", **entry} for entry in unit.card.restarts]
+    return sorted(rows, key=lambda row: float(row["time_s"]))
+
+
+def _truth(unit: Unit) -> dict[str, Any]:
     power, controller, card = unit.power, unit.controller, unit.card
     return {
         "device": unit.device.name,
@@ -79,6 +97,8 @@ def truth(unit: Unit) -> dict[str, Any]:
         "bytes_received": unit.bytes_received,
         "writes": [dict(entry) for entry in unit.writes],
         "restarts": [dict(entry) for entry in card.restarts],
+        "write_log": write_log(unit),
+        "ups": None,
         "logins": [dict(entry) for entry in unit.logins],
         "faults": sorted(unit.faults.active),
         "events": [dict(entry) for entry in unit.notes],
@@ -99,4 +119,34 @@ def _input(unit: Unit, side: str) -> dict[str, Any]:
         "phase_deg": source.phase_deg,
         "live": source.live,
         "good": unit.power.good(side),
+    }
+
+
+def _ups(ups: Ups) -> dict[str, Any]:
+    return {
+        "model": ups.model,
+        "sku": ups.sku,
+        "firmware": ups.firmware,
+        "id": ups.id,
+        "status": ups.status,
+        "comm": ups.comm,
+        "output_on": ups.output_on,
+        "on_battery": ups.on_battery,
+        "input_voltage_v": ups.input_v,
+        "battery_percent": round(ups.percent, 2),
+        "runtime_s": round(ups.runtime_s, 1),
+        "load_percent": ups.load_percent,
+        "load_w": round(ups.load_percent / 100 * float(ups.facts["watts"]), 1),
+        "bypass": ups.bypass,
+        "replace_battery": ups.replace_battery,
+        "self_test": ups.self_test,
+        "calibration": ups.calibration,
+        "shutdown_pending": ups.shutdown_pending,
+        "groups": [{"name": g.name, "type": g.kind, "on": g.on and ups.output_on} for g in ups.groups],
+        "bricked": ups.bricked,
+        "brick_reason": ups.brick_reason,
+        "load_dropped": ups.load_dropped,
+        "load_dropped_at_s": ups.load_dropped_at_s,
+        "update": ups.update.truth(),
+        "violations": [dict(entry) for entry in ups.violations],
     }

@@ -73,7 +73,9 @@ class VirtualSnmp:
         retries: int = 1,
         error_factory: ErrorFactory = VirtualError,
         too_big: Callable[[str], Exception] = VirtualTooBig,
+        write_community: str = "private",
     ) -> None:
+        self.write_community = write_community
         self.clock, self.unit, self.community = clock, unit, community
         self.latency_s, self.timeout_s, self.retries = latency_s, timeout_s, retries
         self.error_factory, self.too_big = error_factory, too_big
@@ -95,6 +97,27 @@ class VirtualSnmp:
             clock.until(max(clock.now(), asked_s + self.timeout_s))
         raise self.error_factory("timeout", f"no SNMP answer in {self.retries + 1} x {self.timeout_s:g} s")
 
+    def set(self, oid: Oid, value: int) -> None:
+        """Sent once: a lost answer may mean that it was taken."""
+        clock, unit = self.clock, self.unit
+        self.requests += 1
+        asked_s = clock.now()
+        delay = self.latency_s + unit.snmp_latency_s
+        right = unit.communities.get(self.write_community)
+        if self._up(delay) and not unit.drops_request():
+            clock.sleep(delay)
+            if self._up(delay):
+                error = unit.snmp_set(oid, value, f"v1 {self.write_community}", right == "write")
+                if right is not None and "set_answer_lost" not in unit.faults.active:
+                    if error:
+                        raise self.error_factory(_set_kind(error), f"SNMP SET refused: {error}")
+                    return
+        clock.until(max(clock.now(), asked_s + self.timeout_s * (self.retries + 1)))
+        raise self.error_factory("timeout", f"no answer to the SNMP SET in {self.timeout_s * (self.retries + 1):g} s")
+
+    def _up(self, delay: float) -> bool:
+        return delay < self.timeout_s * (self.retries + 1) and self.unit.snmp_up
+
     def _hears(self, delay: float) -> bool:
         return delay < self.timeout_s and self.unit.snmp_up and self.community in self.unit.communities
 
@@ -111,6 +134,12 @@ class VirtualSnmp:
 
     def close(self) -> None:
         pass
+
+
+def _set_kind(error: str) -> str:
+    if error in ("noAccess", "authorizationError", "readOnly", "notWritable", "noSuchName"):
+        return "auth"
+    return "unsupported" if error.startswith(("badValue", "wrong")) else "transfer"
 
 
 class VirtualLogin:
@@ -147,7 +176,7 @@ class VirtualLogin:
             raise
         try:
             upload = self._session.store(name)
-        except (ConnectionResetError, PermissionError) as refused:
+        except (ConnectionResetError, PermissionError, FileNotFoundError) as refused:
             raise self._error("transfer", f"{name}: {refused}") from None
         try:
             self._pass(self.open_delay_s, hooks.idle)

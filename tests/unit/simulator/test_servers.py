@@ -244,9 +244,9 @@ def test_sets_need_the_write_community_and_are_recorded(start: Callable[..., Car
     name = hlapi.OctetString("ats-test")
     assert card.snmp("set", V1, (SYSNAME, name))[1] == 2
     assert card.snmp("set", V2C, (SYSNAME, name))[1] == 6
-    assert card.truth()["writes"] == []
+    assert [entry["taken"] for entry in card.truth()["writes"]] == [False, False]
     assert card.snmp("set", hlapi.CommunityData("private", mpModel=0), (SYSNAME, name))[1] == 0
-    assert len(card.truth()["writes"]) == 1
+    assert [entry["taken"] for entry in card.truth()["writes"]] == [False, False, True]
     assert bytes(card.snmp("get", V1, SYSNAME)[3][0][1]) == b"ats-test"
 
 
@@ -563,3 +563,87 @@ def test_a_package_also_comes_as_zip_and_as_self_extracting_file(tmp_path: Path)
             assert archive.testzip() is None
             assert archive.read(made[0].name) == made[0].read_bytes()
             assert {"upgrd_util.exe", "iplist.txt", "config.txt"} < set(archive.namelist())
+
+
+# --- a UPS ------------------------------------------------------------------------------------------------------
+
+UPS = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1)
+UPSFW = (*UPS, 6, 2, 9, 0)
+PRIVATE = hlapi.CommunityData("private", mpModel=1)
+
+
+@pytest.mark.parametrize("auth", [V1, V2C, v3(USERS["md5-des"])], ids=["v1", "v2c", "v3"])
+def test_a_ups_answers_in_every_version(start: Callable[..., Card], auth: Any) -> None:
+    card = start(device="smx3000rmhv2u_id1003")
+    asked = [
+        (*UPS, 1, 2, 1),
+        (*UPS, 1, 2, 5),
+        (*UPS, 4, 1, 1),
+        (*UPS, 11, 1, 1),
+        (*UPS, 12, 1, 1),
+        (*UPS, 12, 1, 2, 1, 2),
+    ]
+    error, status, _unused, rows = card.snmp("next", auth, *asked)
+    assert (error, status) == (None, 0)
+    firmware, sku, state, flags, groups, name = (value for _unused, value in rows)
+    assert bytes(firmware) == b"UPS 07.4 (ID1003) " and bytes(sku) == b"SMX3000RMHV2UNC" and int(state) == 2
+    assert len(bytes(flags)) == 64 and int(groups) == 4 and bytes(name) == b"Main Outlets"
+    assert [at for at, _unused in rows] == [(*oid, 0) for oid in asked[:5]] + [(*asked[5], 1)]
+
+
+def test_a_ups_update_over_the_real_protocols(start: Callable[..., Card], tmp_path: Path) -> None:
+    card = start("--speed", "100", "--knob", "ups_update_s=120", device="smt1500rm2u")
+    assert card.control("PATCH", data={"ups": {"output_on": False}})[0] == 200
+    assert card.control("PATCH", data={"ups": {"nothing": False}})[0] == 400
+    made = apcsim(
+        "upsfw", "--dest", str(tmp_path), "--series", "SMT", "--id", "18", "--version", "9.3", "--size", "2000"
+    )
+    path = Path(made.communicate(timeout=10)[0].strip())
+    client = card.ftp()
+    assert client.pwd() == "/"
+    client.cwd("upsfw")
+    assert client.pwd() == "/upsfw"
+    with pytest.raises(ftplib.error_perm, match=r"^550"):
+        client.cwd("deeper")
+    with path.open("rb") as data:
+        assert client.storbinary(f"STOR {path.name}", data).startswith("226")
+    client.cwd("..")
+    assert client.pwd() == "/"
+    with path.open("rb") as data:
+        assert client.storbinary(f"STOR upsfw/{path.name}", data).startswith("226")
+    with path.open("rb") as data, pytest.raises(ftplib.error_perm, match=r"^553"):
+        client.storbinary(f"STOR nowhere/{path.name}", data)
+    log: list[bytes] = []
+    client.retrbinary("RETR event.txt", log.append)
+    assert b"0x0016" in b"".join(log)
+    client.quit()
+    until(lambda: card.truth()["sessions_open"] == 0)
+    start_it = (UPSFW, hlapi.Integer32(2))
+    assert card.snmp("set", V2C, start_it)[1] == 6
+    assert card.snmp("set", hlapi.CommunityData("nobody"), start_it, timeout_s=0.3)[0] is not None
+    assert card.snmp("set", v3({**USERS["md5-des"], "name": "apcuser"}), (UPSFW, hlapi.Integer32(9)))[1] == 10
+    assert card.snmp("set", PRIVATE, start_it)[1] == 0
+    assert int(card.snmp("get", V2C, UPSFW)[3][0][1]) in (3, 4)
+    until(lambda: int(card.snmp("get", V2C, UPSFW)[3][0][1]) == 4)
+    assert bytes(card.snmp("get", V1, (*UPS, 1, 2, 1, 0))[3][0][1]) == b"UPS 09.3 (ID18)"
+    truth = card.truth()
+    assert [row["who"] for row in truth["writes"]] == ["v2 public", "v2 nobody", "v3 apcuser", "v2 private"]
+    assert [row["taken"] for row in truth["writes"]] == [False, False, False, True]
+    assert [row["what"] for row in truth["write_log"]].count("STOR") == 2 and not truth["load_dropped"]
+    shown = apcsim("truth", "--control", card.ready["control_url"]).communicate(timeout=10)[0]
+    assert json.loads(shown)["ups"]["firmware"] == "UPS 09.3 (ID18)" and len(json.loads(shown)["writes"]) == 4
+
+
+def test_a_v3_user_without_the_right_to_write_is_in_the_log_too(start: Callable[..., Card]) -> None:
+    reader = json.dumps({"name": "reader", "access": "read"})
+    card = start("--v3-user", reader, device="smt1500rm2u")
+    error, status, _unused, _unused = card.snmp("set", v3({"name": "reader"}), (UPSFW, hlapi.Integer32(2)))
+    assert error or status == 16
+    writes = card.truth()["writes"]
+    assert [(row["who"], row["taken"], row["error"]) for row in writes] == [("v3 reader", False, "noAccess")]
+
+
+def test_the_lost_answer_to_a_set(start: Callable[..., Card]) -> None:
+    card = start("--fault", "set_answer_lost", device="smt1500rm2u")
+    error = card.snmp("set", PRIVATE, (SYSNAME, hlapi.OctetString("taken")), timeout_s=0.5)[0]
+    assert error is not None and card.truth()["writes"][0]["taken"] and card.truth()["name"] == "taken"
