@@ -21,15 +21,18 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Me
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import Context, State, next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
     ats_info,
     ats_interlock_info,
     ats_wait,
+    compliance_report,
     firmware_package_info,
     nmc_info,
     ups_ap9624_info,
+    ups_firmware,
     ups_info,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
@@ -50,9 +53,11 @@ RUNS: dict[str, ModuleType] = {
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
     "ats_wait": ats_wait,
+    "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
     "nmc_info": nmc_info,
     "ups_ap9624_info": ups_ap9624_info,
+    "ups_firmware": ups_firmware,
     "ups_info": ups_info,
 }
 KINDS = frozenset(
@@ -118,6 +123,10 @@ def failure(
         result.setdefault("state", state)
         if not result.get("next_action"):
             result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
+    elif "update_timeout_s" in spec:
+        # Options that are refused before the run begins; later ones bring their own.
+        result.setdefault("state", UpsEnd.NOTHING_SENT)
+        result.setdefault("next_action", ups_next_action(UpsEnd.NOTHING_SENT))
     return result
 
 
@@ -183,8 +192,10 @@ def invocation(spec: Spec, params: Mapping[str, Any]) -> dict[str, Any]:
         value = params[name]
         if options.get("no_log") and value is not None:
             value = HIDDEN_PARAMETER
-        elif name == "src" and isinstance(value, str):
+        elif name in ("src", "url") and isinstance(value, str):
             value = redact_url(value)
+        elif name == "reports" and isinstance(value, list):
+            value = [redact_url(item) if isinstance(item, str) else item for item in value]
         shown[name] = value
     return {"module_args": sanitized(shown, secrets_of(spec, params))}
 

@@ -75,7 +75,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
             result.pop("diff", None)
         warnings = credential_warnings(spec, params)
         if warnings:
-            result["warnings"] = warnings
+            result["warnings"] = [*result.get("warnings", []), *warnings]
         return {**result, **shown}
 
     def _unsupported(self) -> str:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "utils"))
 from virtual_unit import Bench, make_package
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import ALL, WATCH, read_state
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import read_ups
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpClient
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device
 from apcsim.virtual import OPEN_DELAY_S
@@ -32,10 +35,10 @@ HOSTS = 100
 ROUNDS = 3
 
 
-def serve(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-    ready = folder / "ready.json"
+def serve(folder: Path, device: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+    ready = folder / f"{device}.json"
     process = subprocess.Popen(
-        [sys.executable, "-m", "apcsim", "serve", "--device", "ap7724", "--ready-file", str(ready)]
+        [sys.executable, "-m", "apcsim", "serve", "--device", device, "--ready-file", str(ready)]
         + ["--parent-pid", str(os.getpid())]
     )
     end = time.monotonic() + 30
@@ -46,15 +49,20 @@ def serve(folder: Path) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     return process, json.loads(ready.read_text())
 
 
-def round_trips(ports: dict[str, Any]) -> None:
-    print("A reading of one AP7724 over SNMP v1 (real UDP on loopback)")
-    for name, plan in (("whole state", ALL), ("watching sample", WATCH)):
-        client = open_snmp(SnmpOptions("127.0.0.1", ports["snmp_port"]))
-        read_state(client, plan)
+def round_trips(ports: dict[str, Any], ups_ports: dict[str, Any]) -> None:
+    print("A reading over SNMP v1 (real UDP on loopback): of one AP7724, and of one SMT1500RM2U")
+    readings: tuple[tuple[str, int, Callable[[SnmpClient], object]], ...] = (
+        ("whole state", ports["snmp_port"], lambda client: read_state(client, ALL)),
+        ("watching sample", ports["snmp_port"], lambda client: read_state(client, WATCH)),
+        ("whole UPS", ups_ports["snmp_port"], read_ups),
+    )
+    for name, port, read in readings:
+        client = open_snmp(SnmpOptions("127.0.0.1", port))
+        read(client)
         requests, sent, received = client.requests, client.bytes_sent, client.bytes_received
         began = time.process_time()
         for _number in range(100):
-            read_state(client, plan)
+            read(client)
         each = (time.process_time() - began) / 100
         client.close()
         print(
@@ -169,14 +177,17 @@ def cost_per_host(folder: Path, ports: dict[str, Any]) -> None:
 def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     folder = Path(tempfile.mkdtemp(prefix="apc-bench-"))
-    process = None
+    processes = []
     try:
-        process, ports = serve(folder)
-        round_trips(ports)
+        process, ports = serve(folder, "ap7724")
+        processes.append(process)
+        process, ups_ports = serve(folder, "smt1500rm2u")
+        processes.append(process)
+        round_trips(ports, ups_ports)
         own_time(folder)
         cost_per_host(folder, ports)
     finally:
-        if process is not None:
+        for process in processes:
             process.terminate()
             process.wait(timeout=10)
         shutil.rmtree(folder, ignore_errors=True)

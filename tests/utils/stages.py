@@ -86,6 +86,7 @@ ALL = (
     ),
     check("build", *own("build_and_install.py")),
     pytest("integration", Lane.ALONE, "tests/integration_py"),
+    pytest("browser", Lane.ALONE, "tests/browser"),
     Stage(
         "molecule",
         Lane.ALONE,

@@ -106,15 +106,21 @@ LINES: dict[int, tuple[Row, ...]] = {
 BY_ID_ALONE: dict[int, Row] = {18: SMT_18, 20: LINE_20, 23: SMX_LARGE}
 # SRT by the release notes [V].
 SRT_IDS = frozenset((1001, 1002, 1010, 1013, 1014, 1019, 1020, 1024, 1025))
-# Their release notes list the AP9624 from the first release on: an inference of ours, not the bulletin's word. With the
-# families that the notes name for each; of 1059 none is known.
-SUPPORTED_FROM_FIRST: dict[int, tuple[str, ...]] = {
-    **dict.fromkeys((1015, 1027, 1060), ("SMT",)),
+# Their release notes list the AP9624 from the first release on: an inference of ours, not the bulletin's word.
+SUPPORTED_FROM_FIRST = frozenset((1015, 1018, 1026, 1027, 1028, 1031, 1047, 1050, 1059, 1060, 1061, 1064))
+# UPS ID -> the families whose firmware it is, by the release notes [V]; of other IDs none is known.
+FAMILIES: dict[int, tuple[str, ...]] = {
+    **dict.fromkeys((17, 18, 1015, 1027, 1060), ("SMT",)),
+    20: ("SMX", "SMT"),
+    **dict.fromkeys((23, 1003), ("SMX",)),
     **dict.fromkeys((1018, 1028, 1061), ("SMC", "SMT")),
     **dict.fromkeys((1031, 1050), ("SMX", "SMT")),
     **dict.fromkeys((1026, 1047, 1064), ("SMTL",)),
-    1059: (),
+    **dict.fromkeys(SRT_IDS, ("SRT",)),
 }
+# Of SMT and SMX these are firmware of the SmartConnect (C) units only, but for this one SKU [V].
+CONNECTED_IDS = frozenset((1015, 1027, 1060, 1018, 1028, 1061, 1031, 1050))
+NOT_CONNECTED_SKUS = frozenset(("SMT1200RMJ1U",))
 _SMALL_VA = 1500
 
 
@@ -272,15 +278,19 @@ def _contradiction(facts: Facts) -> _Found | None:
     if by_sku is not None and by_id is not None and not set(by_sku) & set(by_id):
         names = f"{sku} ({by_sku[0].name}) and the firmware's ID{number} ({by_id[0].name})"
         return _Found(GapStatus.UNKNOWN, f"Contradiction: {names} name different products, so neither is trusted.")
-    families = SUPPORTED_FROM_FIRST.get(number or 0)
+    if product.oem:
+        return None
+    families = FAMILIES.get(number or 0, ())
     for family, text in ((product.family, facts.sku), (facts.by_model.family, facts.model)):
-        if families and family is not None and family not in families and not product.oem:
-            reason = (
-                f"Contradiction: '{(text or '').strip()}' is a {family}, and ID{number} is firmware of another family."
-            )
+        if families and family is not None and family not in families:
+            reason = f"Contradiction: '{(text or '').strip()}' is of the family {family}, and ID{number} is not."
             return _Found(GapStatus.UNKNOWN, reason)
+    plain = product.family in CONCERNED and not product.connected
+    if number in CONNECTED_IDS and plain and (facts.sku or "").strip().upper() not in NOT_CONNECTED_SKUS:
+        reason = f"Contradiction: {sku} is no SmartConnect (C) unit, and ID{number} is firmware of those only."
+        return _Found(GapStatus.UNKNOWN, reason)
     by_model = _sku_rows(facts.by_model)
-    if by_model is None or product.oem:
+    if by_model is None:
         return None
     model = f"the model {' '.join((facts.model or '').split())} ({by_model[0].name})"
     # A model's text never tells form or SmartConnect, so these are no contradiction to it.
@@ -414,13 +424,14 @@ _AT_RISK = (GapStatus.FIX_MISSING, GapStatus.NO_PUBLISHED_FIX, GapStatus.UNKNOWN
 
 def _finding(number: int, found: _Found, facts: Facts) -> Finding:
     reason = found.reason
-    if number > 2 and found.status is not GapStatus.NOT_AFFECTED:
-        if facts.outlet_groups is None or (facts.outlet_groups == 0 and not facts.comm_up):
-            reason += " Its outlet groups could not be read, so it is judged as having them."
-        if facts.expander is Expander.UNKNOWN:
-            reason += " This holds if an AP9624 is fitted: nobody has said whether one is, and no reading tells."
-        if facts.comm_up is False:
-            reason += " The card has lost its communication with the UPS, so these values may be old."
+    cleared = found.status is GapStatus.NOT_AFFECTED
+    if number > 2 and not cleared and (facts.outlet_groups is None or facts.outlet_groups == 0):
+        reason += " Its outlet groups could not be read, so it is judged as having them."
+    if facts.expander is Expander.UNKNOWN:
+        unsaid = "nobody has said whether one is, and no reading tells"
+        reason += f" This holds {'also ' if cleared else ''}if an AP9624 is fitted: {unsaid}."
+    if number > 1 and facts.comm_up is False:
+        reason += " The card has lost its communication with the UPS, so these values may be old."
     row = found.row
     return Finding(
         status=found.status,

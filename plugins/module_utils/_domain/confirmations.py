@@ -18,6 +18,8 @@ from typing import Any
 from .identity import usable_serial
 
 WHATS = ("secondary_disconnected", "no_load", "power_cycled", "one_input")
+# For a UPS's firmware: "its load, what runs this and the network between may lose power". An ATS's run passes it over.
+UPS_WHATS = ("output_may_go_off",)
 EXACT_ONLY = ("power_cycled", "one_input")
 MAX_AGE = timedelta(minutes=60)
 # A controller and an operator's watch may differ by a little; more than that is a time that has not come yet.
@@ -79,8 +81,8 @@ def parse_confirmations(value: Any) -> tuple[Confirmation, ...]:
             what, unit = str(item.get("what", "")), str(item.get("unit", ""))
         else:
             raise ConfirmationError("a confirmation must be {what, unit} or a line 'what UNIT'")
-        if what not in WHATS:
-            raise ConfirmationError(f"'{what[:40]}' is not a confirmation; known are {', '.join(WHATS)}")
+        if what not in (*WHATS, *UPS_WHATS):
+            raise ConfirmationError(f"'{what[:40]}' is not a confirmation; known are {', '.join((*WHATS, *UPS_WHATS))}")
         if not unit.strip() or len(unit) > 128:
             raise ConfirmationError(f"the confirmation {what} names no unit; it is written SERIAL@date or SERIAL@time")
         found.append(Confirmation(what, unit.strip()))

@@ -234,18 +234,16 @@ NOT_CONCERNED = (
 OEM = ("DLT", "DLX", "FJX", "FJM", "NMM", "NMX", "HTX", "HTM")
 _PREFIXES = sorted((*CONCERNED, *NOT_CONCERNED, *OEM), key=len, reverse=True)
 
-_SKU = re.compile(r"(?P<letters>[A-Z]+)(?P<va>[0-9]{1,6})(?P<kilo>K)?(?P<rest>[A-Z0-9-]*)")
+_SKU = re.compile(r"(?P<letters>[A-Z]+)(?P<va>[0-9]{1,5})(?P<kilo>K)?(?P<rest>(?:[A-Z-][A-Z0-9-]*)?)")
 _RACK_UNITS = re.compile(r"RM[A-Z]{0,4}(?P<units>[1-9])U")
 _RACK_SHORT = re.compile(r"R(?P<units>[1-9])(?![0-9]*U)")
 # What may follow the size of a tower: voltage and region letters, C or NC, and the number of a special build.
 _TOWER = re.compile(r"(?:(?!RM)[A-Z]){0,5}(?:X[0-9]{1,4})?")
-_CONNECTED = re.compile(r"(?<!N)C(?:X[0-9]{1,4})?\Z")
+_CONNECTED = re.compile(r"(?<!N)C(?:NC)?(?:X[0-9]{1,4})?\Z")
 
 _MODELS: tuple[tuple[re.Pattern[str], str | None], ...] = (
     (re.compile(r"smart-ups x ([0-9]{3,5})(?: .*)?"), "SMX"),
     (re.compile(r"smart-ups srt ([0-9]{3,5})(?: .*)?"), "SRT"),
-    (re.compile(r"smart-ups rt ([0-9]{3,5})(?: .*)?"), "SURT"),
-    (re.compile(r"smart-ups c ([0-9]{3,5})(?: .*)?"), "SMC"),
     (re.compile(r"symmetra\b.*?()"), "SYMMETRA"),
     (re.compile(r"back-ups\b.*?()"), "BACK-UPS"),
     # SMT, SUA and SU alike.
@@ -268,8 +266,10 @@ class Product:
 
 def parse_sku(sku: str | None) -> Product:
     """By the vendor's grammar; nothing that the text does not prove."""
-    cleaned = (sku or "").strip().upper()
-    match = _SKU.fullmatch(cleaned) if cleaned.isascii() and len(cleaned) <= MAX_TEXT else None
+    text = (sku or "").strip()
+    # Asked before upper(), which turns some letters of other scripts into ASCII ones.
+    cleaned = text.upper() if text.isascii() and len(text) <= MAX_TEXT else ""
+    match = _SKU.fullmatch(cleaned)
     if match is None:
         return Product()
     letters, rest = match["letters"], match["rest"]

@@ -104,8 +104,8 @@ FIVE_G = Plan([Wanted(column, column) for column in o.FIVE_G_ALL])
 
 # --- Smart-UPS ------------------------------------------------------------------------------------------------------
 _OUTLETS = (o.UPS_OUTLET_STATE, o.UPS_OUTLET_TYPE, o.UPS_OUTLET_NAME)
-# A main group and three switched ones; more are read when there are more.
-_OUTLET_END = (4,)
+# A main group and two switched ones, counted from 0 or from 1 [?]; more are read when there are more.
+_OUTLET_END = (3,)
 _UPS_MOVING = (
     *(o.UPS_STATUS, o.UPS_COMM, o.UPS_FLAGS, o.UPS_FIRMWARE_UPDATE, o.UPS_SELF_TEST, o.UPS_CALIBRATION),
     *(o.UPS_BATTERY_STATUS, o.UPS_BATTERY_PERCENT, o.UPS_BATTERY_TENTHS, o.UPS_RUNTIME, o.UPS_REPLACE_BATTERY),
@@ -121,7 +121,7 @@ _UPS_FIXED = (
 def _outlets() -> list[Wanted]:
     wanted = [scalar(o.UPS_OUTLET_COUNT)]
     for column in _OUTLETS:
-        wanted += first_rows(column, (1,), (2,), (3,))
+        wanted += first_rows(column, (0,), (1,), (2,))
     return [*wanted, Wanted((*o.UPS_OUTLET_STATE, *_OUTLET_END), o.UPS_OUTLET_STATE)]
 
 

@@ -162,7 +162,7 @@ class _Reading:
             for request in Plan(wanted).requests(_learned.get(self._client, MAX_OBJECTS)):
                 self.ask(request)
             last = row
-        raise TransportError("transfer", "a load table of the unit has no end")
+        raise TransportError("transfer", "a table of the unit has no end")
 
     def _row_after(self, pilot: Oid, depth: int, last: Oid) -> Oid | None:
         rows = [oid[depth:] for oid in self.raw if oid[:depth] == pilot and oid[depth:] > last]

@@ -117,6 +117,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "up_timeout_s": (10, 7200),
     "controller_timeout_s": (10, 7200),
     "timeout_s": (1, 86400),
+    "ready_timeout_s": (10, 7200),
+    "start_timeout_s": (30, 3600),
+    "update_timeout_s": (60, 86400),
 }
 _WHY = {
     "stability_s": "; a unit may be damaged by a second transfer within 30 s, so this is a floor",

@@ -96,53 +96,87 @@ def facts_of(given: Mapping[str, Any], expander: Expander) -> Facts:
         given = inner
     groups = given.get("outlet_groups")
     stated = not isinstance(groups, Mapping)
-    count = _count(groups.get("count") if isinstance(groups, Mapping) else groups)
+    if isinstance(groups, Mapping):
+        count = _count(groups.get("count"))
+        rows = groups.get("groups")
+        if count is not None and isinstance(rows, (list, tuple)):
+            # A count that its own table contradicts is no zero.
+            count = max(count, len(rows))
+    else:
+        count = _count(groups)
     return Facts(
         sku=_fact(given, "sku"),
         model=_fact(given, "model"),
         firmware=_firmware(given.get("firmware")),
         outlet_groups=count,
-        comm_up={"ok": True, "none": False}.get(str(given.get("comm"))) if given.get("comm") is not None else None,
+        comm_up=_comm(given.get("comm")),
         stated=stated and count is not None,
         expander=expander,
     )
 
 
-def _fact(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
+def _comm(value: Any) -> bool | None:
     if value is None:
         return None
+    if value not in ("ok", "none"):
+        raise OptionError(f"ups.comm must be ok, none or null, not {_shown(value)}.")
+    return bool(value == "ok")
+
+
+def _fact(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    return None if value is None else (_text(f"ups.{name}", value).strip() or None)
+
+
+def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise OptionError(f"ups.{name} must be a text, not {value!r:.60}.")
+        raise OptionError(f"{name} must be a text, not {_shown(value)}.")
     if len(value) > MAX_FACT:
-        raise OptionError(f"ups.{name} is longer than {MAX_FACT} characters.")
-    return value.strip() or None
+        raise OptionError(f"{name} is longer than {MAX_FACT} characters.")
+    return "".join(char if char.isprintable() else " " for char in value)
 
 
 def _firmware(value: Any) -> UpsFirmware:
-    if value is None or isinstance(value, str):
-        return parse_firmware(value)
+    if value is None:
+        return UpsFirmware()
     if not isinstance(value, Mapping):
-        raise OptionError(f"ups.firmware must be a text or what ups_info returned, not {value!r:.60}.")
+        return parse_firmware(_text("ups.firmware", value))
     raw = value.get("raw")
-    if isinstance(raw, str) and raw.strip():
-        # Version and ID stand in this text; given beside it they could only contradict it.
-        return parse_firmware(raw)
+    if raw is not None:
+        text_ = _text("ups.firmware.raw", raw)
+        if text_.strip():
+            # Version and ID stand in this text; given beside it they could only contradict it.
+            return parse_firmware(text_)
     shown, number_ = value.get("version"), value.get("id")
-    version = Version.parse(shown) if isinstance(shown, str) else None
-    if shown is not None and version is None:
-        raise OptionError(f"ups.firmware.version must be a version such as '09.3', quoted, not {shown!r:.60}.")
-    if number_ is not None and (isinstance(number_, bool) or not str(number_).isdecimal()):
-        raise OptionError(f"ups.firmware.id must be a number such as 18, not {number_!r:.60}.")
-    return UpsFirmware(None, version, int(number_) if number_ is not None else None, shown if version else None)
+    version = None
+    if shown is not None:
+        shown = _text("ups.firmware.version", shown).strip()
+        version = Version.parse(shown)
+        if version is None:
+            raise OptionError(f"ups.firmware.version must be a version such as '09.3', quoted, not {_shown(shown)}.")
+    return UpsFirmware(None, version, _integer("ups.firmware.id", number_, 99999), shown)
 
 
 def _count(value: Any) -> int | None:
+    return _integer("ups.outlet_groups", value, MAX_GROUPS)
+
+
+def _integer(name: str, value: Any, most: int) -> int | None:
+    """Also as a text of plain digits, which is what a template may hand over."""
     if value is None:
         return None
-    if isinstance(value, bool) or not str(value).isdecimal() or int(str(value)) > MAX_GROUPS:
-        raise OptionError(f"ups.outlet_groups must be a number from 0 to {MAX_GROUPS} or null, not {value!r:.60}.")
-    return int(str(value))
+    if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise OptionError(f"{name} must be a whole number from 0 to {most} or null, not {_shown(value)}.")
+    return value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Printing a number of some thousand digits raises.
+        return str(value) if -(2**63) < value < 2**63 else "an absurd number"
+    return repr(value)[:60] if isinstance(value, (str, bool, float)) else f"a {type(value).__name__}"
 
 
 __all__ = ["facts_of", "finding_result", "firmware_result", "ups_result"]

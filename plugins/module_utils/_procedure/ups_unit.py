@@ -1,0 +1,386 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One UPS under a run: its clock, its samples, its login, its evidence. Private to the collection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timezone, tzinfo
+from typing import Any
+
+from .._domain.checks import Found
+from .._domain.confirmations import Confirmation, Judged, Subject, judge_confirmation
+from .._domain.events import EventLog, new_rows, parse_event_log
+from .._domain.identity import usable_serial
+from .._domain.observation import MAX_POLL_S, Bounds
+from .._domain.samedevice import LoginFacts, same_unit
+from .._domain.ups_events import UpsEvent, ups_events
+from .._domain.ups_file import UpdateFile, problems_of
+from .._domain.ups_guard import GuardCase, GuardVerdict, UpsSample, judge_update
+from .._domain.ups_states import UpsEnd
+from .._domain.versions import Version
+from .._transport.errors import TransportError
+from .._transport.types import Login, SnmpWriter
+from .clock import Clock
+from .errors import Interrupted, Stop
+from .evidence import Evidence, NoEvidence, history
+from .options import Progress
+from .state import Locks, StateDir, key_of
+
+CONFIRMATION = "output_may_go_off"
+# Readings kept: a window and what lies around it.
+_KEPT_S = 120.0
+# Silence that is no longer a lost answer or two.
+_BREATH_S = 0.05
+
+
+@dataclass(frozen=True)
+class UpsOptions:
+    """The run's options, checked. Times in device seconds."""
+
+    wanted: Version | None = None
+    checksum: str | None = None
+    confirmations: tuple[Confirmation, ...] = ()
+    zone: tzinfo = timezone.utc
+    stability_s: float = 30.0
+    poll_interval_s: float = 2.0
+    ready_timeout_s: float = 300.0
+    start_timeout_s: float = 120.0
+    update_timeout_s: float = 3600.0
+    up_timeout_s: float = 600.0
+    busy_timeout_s: float = 240.0
+    change_reference: str = ""
+
+
+class UpsStop(Stop):
+    """A stop whose end state is a UPS's."""
+
+    def __init__(self, kind: str, message: str, end: UpsEnd | None = None, verdict: GuardVerdict | None = None) -> None:
+        super().__init__(kind, message, details={"interlock": verdict.to_result()} if verdict is not None else None)
+        self.end = end
+
+
+class UpsUnit:
+    """Everything that a step needs in its hands."""
+
+    def __init__(
+        self,
+        label: str,
+        address: str,
+        port: int,
+        clock: Clock,
+        read: Callable[[], UpsSample],
+        open_login: Callable[[Callable[[], None]], Login],
+        open_writer: Callable[[], SnmpWriter],
+        options: UpsOptions,
+        progress: Progress,
+        file: UpdateFile | None = None,
+        content: bytes = b"",
+        store: StateDir | None = None,
+        on_first: Callable[[UpsSample], None] = lambda sample: None,
+        orphaned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.label, self.address, self.port = label, address, port
+        self.clock, self.options, self.progress = clock, options, progress
+        self.file, self.content, self.store = file, content, store
+        self.open_writer = open_writer
+        self.run_id = uuid.uuid4().hex[:12]
+        self.bounds = Bounds.for_factor(1.0, options.stability_s)
+        self.samples: list[UpsSample] = []
+        self.good: UpsSample | None = None
+        self.first: UpsSample | None = None
+        self.disturbance = ""
+        # The firmware is about to change, and the card may restart with it.
+        self.expect_change = False
+        self.login_facts: LoginFacts | None = None
+        self.log_before: EventLog | None = None
+        self.log_after: EventLog | None = None
+        self.evidence: Evidence | NoEvidence = NoEvidence()
+        self.evidence_lost = ""
+        self.locks: Locks | None = None
+        self.earlier: list[dict[str, Any]] = []
+        # How far this run got: what its end may say depends on it.
+        self.file_begun = self.start_asked = self.started = False
+        self.confirmed = Judged(False, "not judged yet")
+        self._read, self._open_login = read, open_login
+        self._on_first, self._orphaned = on_first, orphaned
+        self._polling = False
+
+    # -- samples ---------------------------------------------------------------------------------------------------
+
+    @property
+    def newest(self) -> UpsSample:
+        return self.samples[-1]
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.good and self.good.identity.simulated)
+
+    def first_contact(self, tries: int = 3) -> UpsSample:
+        """The first answer; fixes the clock's factor and the bounds. Raises TransportError("timeout") on silence."""
+        sample = self.poll()
+        for _attempt in range(tries):
+            again = self.poll() if sample.answered else sample
+            if again.answered:
+                # One odd answer must not set a real unit's clock.
+                if sample.identity.simulated != again.identity.simulated or again.identity.oddly_simulated:
+                    raise UpsStop("identity", "the unit's word on whether it is simulated is not the same twice")
+                self._on_first(again)
+                self.bounds = Bounds.for_factor(float(again.identity.simulated or 1), self.options.stability_s)
+                self.samples.clear()
+                self.good, self.disturbance = None, ""
+                sample = self.poll()
+                if sample.answered:
+                    self.first = sample
+                    return sample
+            self.clock.sleep(1.0)
+            sample = self.poll()
+        raise TransportError("timeout", sample.error or "the card does not answer by SNMP")
+
+    def poll(self) -> UpsSample:
+        """One sample now; a silent card is a sample too."""
+        self._polling = True
+        at_s = self.clock.now()
+        try:
+            sample = self._read()
+        except Exception as exc:
+            if self.good is None:
+                raise
+            text = exc.message if isinstance(exc, TransportError) else f"reading failed: {type(exc).__name__}"
+            sample = UpsSample(at_s, False, error=text)
+        finally:
+            self._polling = False
+        self.samples.append(sample)
+        horizon = sample.at_s - max(_KEPT_S, 2 * self.bounds.stability_s)
+        while len(self.samples) > 2 and self.samples[0].at_s < horizon:
+            del self.samples[0]
+        if sample.answered:
+            self._follow(self.good, sample)
+            self.good = sample
+        return sample
+
+    def next(self) -> UpsSample:
+        """Waits until the next sample is due, then takes it."""
+        poll_s = min(self.options.poll_interval_s, MAX_POLL_S)
+        due = self.samples[-1].at_s + poll_s if self.samples else 0.0
+        self.clock.sleep(max(due - self.clock.now(), _BREATH_S))
+        return self.poll()
+
+    def poll_if_due(self) -> None:
+        """For the idle hook of a transport; a reading that is under way is not entered again."""
+        if self._polling or not self.samples:
+            return
+        if self.clock.now() - self.samples[-1].at_s >= min(self.options.poll_interval_s, MAX_POLL_S):
+            self.poll()
+
+    def _follow(self, before: UpsSample | None, sample: UpsSample) -> None:
+        if before is None or before.discrete != sample.discrete:
+            ups = sample.ups
+            self.record(
+                "sample",
+                uptime_s=sample.uptime_s,
+                status=ups.status.shown(),
+                comm=ups.comm.shown(),
+                update=ups.firmware_update.shown(),
+                firmware=ups.firmware.raw,
+                input=ups.input_voltage_v.shown("V"),
+                load=ups.load_percent.shown("%"),
+                flags=ups.flags.text,
+            )
+        if before is None or self.disturbance:
+            return
+        if sample.identity.simulated != before.identity.simulated:
+            self.disturbance = "the unit changed what it declares about being simulated"
+        elif _differ(before.identity.serial, sample.identity.serial):
+            self.disturbance = "another card answers: its serial number changed"
+        elif _differ(before.ups.serial, sample.ups.serial):
+            self.disturbance = "another UPS answers: its serial number changed"
+        elif not self.expect_change and _restarted(before, sample):
+            self.disturbance = "the card restarted, and not by this run"
+        elif not self.expect_change and _differ(before.ups.firmware.raw, sample.ups.firmware.raw):
+            self.disturbance = "the UPS's firmware changed, and not by this run"
+
+    # -- beginning and end -----------------------------------------------------------------------------------------
+
+    def keys(self) -> list[str]:
+        """Every name by which this unit is known now: pinned address and port, the card's serial, the UPS's."""
+        found = [key_of("addr", f"{self.address}-{self.port}")]
+        if self.good is not None:
+            for kind, text in (("card", self.good.identity.serial), ("ups", self.good.ups.serial)):
+                serial = usable_serial(text)
+                if serial:
+                    found.append(key_of(kind, serial))
+        return found
+
+    def begin(self, writing: bool) -> None:
+        """Locks, evidence and the confirmation. ``writing`` False (check mode): nothing is left behind."""
+        if self.store is not None and writing:
+            self.store.prepare()
+            self.locks = self.store.locks(self.run_id)
+            self.locks.add(self.keys())
+        if self.store is not None:
+            self.read_earlier()
+            folder = self.store.folder("evidence", self.simulated)
+            if writing:
+                header = {
+                    "step": "ups_firmware",
+                    "label": self.label,
+                    "simulated": self.simulated,
+                    "change_reference": self.options.change_reference,
+                    "unit": self.facts(),
+                }
+                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall())
+                self.say(f"evidence: {self.evidence.path}", "evidence")
+        subject = Subject(self.subject_serial(), self.address)
+        self.confirmed = judge_confirmation(
+            CONFIRMATION, self.options.confirmations, subject, self.clock.wall(), self.options.zone, exact=False
+        )
+        self.record("confirmation", ok=self.confirmed.ok, reason=self.confirmed.reason)
+
+    def read_earlier(self) -> None:
+        """What earlier runs wrote of this unit. Of a card that never answered nobody knows whether it is simulated."""
+        self.earlier = []
+        if self.store is None:
+            return
+        for simulated in (False, True) if self.good is None else (self.simulated,):
+            folder = self.store.folder("evidence", simulated)
+            if folder.is_dir():
+                self.earlier += history(folder, self.keys())
+        self.earlier = _of_this_ups(self.earlier, self.good)
+
+    def facts(self) -> dict[str, Any]:
+        ups = self.newest.ups
+        return {"model": ups.model, "sku": ups.sku, "ups_serial": ups.serial, "firmware": ups.firmware.raw}
+
+    def subject_serial(self) -> str | None:
+        """The UPS's own serial; where that is junk, the card's."""
+        return usable_serial(self.newest.ups.serial) or usable_serial(self.newest.identity.serial)
+
+    def stop_if_orphaned(self) -> None:
+        if self._orphaned():
+            raise Interrupted("the end of ansible-playbook, which had started it")
+
+    def close(self) -> None:
+        self.evidence.close()
+        if self.locks is not None:
+            self.locks.close()
+
+    # -- telling ---------------------------------------------------------------------------------------------------
+
+    def say(self, text: str, key: str = "") -> None:
+        mark = "SIMULATED " if self.simulated else ""
+        self.progress.say(f"{self.label}: {mark}{text}", key)
+
+    def record(self, kind: str, **fields: object) -> None:
+        """After the start was asked for a full disk must not stop the watching: it is reported instead."""
+        try:
+            self.record_or_stop(kind, **fields)
+        except Stop as exc:
+            if not self.start_asked:
+                raise
+            self.evidence_lost = exc.message
+
+    def record_or_stop(self, kind: str, **fields: object) -> None:
+        """For what must be on the disk before the next thing is done. Raises Stop("state")."""
+        self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+
+    # -- logging in ------------------------------------------------------------------------------------------------
+
+    def login(self, patient: bool = True) -> Login:
+        """A login with event.txt read over it; the caller closes it. Waits for a busy card."""
+        end = self.clock.now() + (self.options.busy_timeout_s if patient else 0.0)
+        pause = 5.0
+        while True:
+            try:
+                login = self._open_login(self.poll_if_due)
+                break
+            except TransportError as exc:
+                if exc.kind != "busy" or self.clock.now() >= end:
+                    raise
+                self.say(f"the card is busy, trying again: {exc.message}", "busy")
+                until = self.clock.now() + pause
+                while self.clock.now() < until:
+                    self.next()
+                pause = min(pause * 2, 60.0)
+        try:
+            self._read_over(login)
+        except BaseException:
+            login.close()
+            raise
+        return login
+
+    def _read_over(self, login: Login) -> None:
+        log = parse_event_log(login.fetch("event.txt"))
+        if self.log_before is None:
+            self.log_before = log
+        self.log_after = log
+        facts = LoginFacts("ftp", login.banner, log.head)
+        if self.good is not None and not same_unit(self.good.for_identity(), facts).ok:
+            try:
+                text = login.fetch("config.ini").decode("latin-1")
+                facts = LoginFacts("ftp", login.banner, log.head, tuple(text.splitlines()[:5000]))
+            except TransportError as exc:
+                if exc.kind != "transfer":
+                    raise
+        self.login_facts = facts
+
+    def new_events(self) -> list[UpsEvent] | None:
+        """What the log says of updates since this run's first login; None where it cannot be told."""
+        before, after = self.log_before, self.log_after
+        if before is None or after is None or before is after or not after.recognised:
+            return None
+        rows = new_rows(before, after)
+        return None if rows is None else ups_events(rows)
+
+    # -- judging ---------------------------------------------------------------------------------------------------
+
+    def file_found(self) -> Found:
+        if self.file is None:
+            return Found(False, "no file given")
+        installed = self.good.ups.firmware if self.good is not None else None
+        if installed is None:
+            return Found(False, "no answer", missing=True)
+        problems = problems_of(self.file, installed, self.options.wanted, self.options.checksum)
+        return Found(not problems, "; ".join(problems) or f"{self.file.name} for {installed.shown}")
+
+    def verdict(self, with_login: bool = True) -> GuardVerdict:
+        identity = None
+        if with_login:
+            identity = Found(False, "no answer", missing=True)
+            if self.good is not None:
+                identity = same_unit(self.good.for_identity(), self.login_facts)
+        return judge_update(
+            GuardCase(
+                samples=self.samples,
+                now_s=self.clock.now(),
+                bounds=self.bounds,
+                file=self.file_found(),
+                output_confirmed=self.confirmed,
+                undisturbed=Found(not self.disturbance, self.disturbance or "nothing but this run"),
+                identity=identity,
+            )
+        )
+
+
+def _differ(before: str | None, after: str | None) -> bool:
+    """Both were read and they are not the same; a value that is missing now proves nothing."""
+    return bool(before) and bool(after) and before != after
+
+
+def _of_this_ups(records: list[dict[str, Any]], good: UpsSample | None) -> list[dict[str, Any]]:
+    """Without the runs that met another UPS at this address or on this card: what it was told, this one was not."""
+    own = usable_serial(good.ups.serial) if good is not None else None
+    foreign = set()
+    for record in records:
+        unit = record.get("unit")
+        if own is not None and record["kind"] == "run" and isinstance(unit, dict):
+            theirs = usable_serial(str(unit.get("ups_serial") or ""))
+            if theirs is not None and theirs.upper() != own.upper():
+                foreign.add(record.get("run"))
+    return [record for record in records if record.get("run") not in foreign]
+
+
+def _restarted(before: UpsSample, sample: UpsSample) -> bool:
+    return before.uptime_s is not None and sample.uptime_s is not None and sample.uptime_s < before.uptime_s

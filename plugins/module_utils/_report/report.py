@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as a whole: head, counts and rows, and several of them merged. Private to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import schema
+from .statuses import count
+from .text import MAX_SENTENCE, printable, tidy
+from .version import NAME, SCHEMA_VERSION, VERSION
+
+DEFAULT_TITLE = "AP9624 compliance"
+RULES = (
+    ("FA233876", "AP9624 may override shutdown commands of SMT, SMX and SRT units"),
+    ("Release notes of the UPS firmware", "which UPS ID belongs to which units, and which had AP9624 support first"),
+    ("FA156178", "firmware upgrades can destroy second-generation AP77xx Rack ATS"),
+    ("FA156135", "first-generation AP77xx Rack ATS must never get firmware 3.x"),
+)
+# 100,000 rows of usual length are half of it.
+MAX_BYTES = 128 * 1024 * 1024
+
+
+class ReportError(Exception):
+    """A report from outside cannot be used; the message says why, without repeating its texts."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A report that is merged."""
+
+    location: str
+    sha256: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a person or the job says about the run."""
+
+    title: str | None = None
+    change_reference: str | None = None
+    slice: str | None = None
+    now: str = "1970-01-01T00:00:00Z"
+
+
+@dataclass
+class _Rows:
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    replaced: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """The newest row of a host counts; of two of the same time the later one in the list."""
+        old = self.rows.get(row["host"])
+        keep, drop = (row, old) if old is None or row["reported_at"] >= old["reported_at"] else (old, row)
+        self.rows[row["host"]] = keep
+        # The same row by two ways (a merged report beside one of its parts) replaces nothing.
+        if drop is not None and drop != keep:
+            self.replaced.append(
+                {
+                    "host": keep["host"],
+                    "kept": keep["reported_at"],
+                    "kept_status": keep["status"],
+                    "dropped": drop["reported_at"],
+                    "dropped_status": drop["status"],
+                }
+            )
+
+
+def build(head: Head, rows: Iterable[dict[str, Any]], sources: Sequence[Source] = ()) -> dict[str, Any]:
+    """The rows of this run (rows_of) and those of ``sources``."""
+    merged = _Rows()
+    for source in sources:
+        for row in source.content["units"]:
+            merged.add(_retidied(row, schema.ROW))
+    for row in rows:
+        merged.add(row)
+    units = [merged.rows[name] for name in sorted(merged.rows)]
+    titles = [str(source.content["title"]) for source in sources]
+    references = [source.content["change_reference"] for source in sources]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generator": {"name": NAME, "version": VERSION},
+        "title": tidy(head.title) or _joined(titles, 300) or DEFAULT_TITLE,
+        "generated_at": head.now,
+        "change_reference": tidy(head.change_reference, 1024) or _joined(references, 1024),
+        "slice": tidy(head.slice),
+        "simulated": any(row["simulated"] is not None for row in units),
+        "total": len(units),
+        "counts": count([row["status"] for row in units]),
+        "rules": [{"id": name, "about": about} for name, about in RULES],
+        "merged_from": [
+            {
+                "location": printable(source.location),
+                "sha256": source.sha256,
+                "generated_at": source.content["generated_at"],
+                "slice": tidy(source.content["slice"]),
+                "total": len(source.content["units"]),
+            }
+            for source in sources
+        ],
+        "replaced": merged.replaced,
+        "units": units,
+    }
+
+
+def parse(location: str, data: bytes, sha256: str | None) -> Source:
+    """A JSON report from outside, checked to the last field. Raises ReportError naming the file."""
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and sha256.strip().lower() != found:
+        raise ReportError(
+            f"{location} is not the report that was meant: its SHA-256 is {found}, not {printable(sha256, 64)}."
+        )
+    try:
+        content = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ReportError(f"{location} is not JSON.") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, str):
+        raise ReportError(f"{location} is JSON, but no compliance report: it has no schema_version.")
+    if version != SCHEMA_VERSION:
+        raise ReportError(
+            f"{location} has the schema_version {printable(version, 20)}; this {NAME} reads {SCHEMA_VERSION}."
+        )
+    problem = schema.problem_with(content, schema.REPORT)
+    if problem:
+        raise ReportError(f"{location} does not fit the schema of compliance reports: {problem}.")
+    return Source(location, found, content)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _retidied(value: Any, form: schema.Schema) -> Any:
+    """Texts of a file are no better than those of a device, and spelling a character out makes a text longer."""
+    if isinstance(value, str):
+        return printable(value, form.get("maxLength", MAX_SENTENCE))
+    if isinstance(value, list):
+        return [_retidied(item, form["items"]) for item in value]
+    if isinstance(value, dict):
+        return {key: _retidied(item, form["properties"][key]) for key, item in value.items()}
+    return value
+
+
+def _joined(texts: Iterable[object], limit: int) -> str | None:
+    distinct = list(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+    return tidy("; ".join(distinct), limit)

@@ -1,0 +1,243 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module ups_firmware. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from .._domain.ap9624 import Expander
+from .._domain.confirmations import ConfirmationError, parse_confirmations
+from .._domain.firmware import PackageError
+from .._domain.ups_file import UpdateFile
+from .._domain.ups_guard import UpsSample
+from .._domain.ups_states import UpsEnd, ups_next_action
+from .._domain.versions import Version
+from .._powernet.ups import UpsRead, read_ups
+from .._procedure.clock import DeviceClock
+from .._procedure.errors import Stop
+from .._procedure.options import Progress
+from .._procedure.state import StateDir
+from .._procedure.ups_job import check_update, do_update, ups_ended
+from .._procedure.ups_unit import UpsOptions, UpsUnit
+from .._transport.address import resolve_and_pin
+from .._transport.errors import TransportError
+from .._transport.ftp import open_ftp
+from .._transport.snmp import open_snmp
+from .._transport.snmp_set import open_snmp_writer
+from .._transport.types import Login, SnmpClient, SnmpWriter
+from .._transport.ups_source import load_update_file
+from ._results import nmc_result
+from ._specs import ACCOUNT_SPEC, SNMP_OPTIONS, SNMP_SPEC, UPGRADE_SPEC, OptionError, snmp_options
+from ._unit import FTP_PORT, zone_of
+from ._ups_results import facts_of, ups_result
+from .ups_info import require_ups
+
+_SHARED = ("confirmations", "confirmation_timezone", "stability_s", "poll_interval_s", "state_dir", "ephemeral_state")
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **SNMP_SPEC,
+    **ACCOUNT_SPEC,
+    **{name: UPGRADE_SPEC[name] for name in (*_SHARED, "up_timeout_s", "change_reference")},
+    "src": {"type": "str"},
+    "checksum": {"type": "str"},
+    "version": {"type": "str"},
+    "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
+    "ready_timeout_s": {"type": "float", "default": 300.0},
+    "start_timeout_s": {"type": "float", "default": 120.0},
+    "update_timeout_s": {"type": "float", "default": 3600.0},
+}
+OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+MAX_TRACE = 20_000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
+    """Whatever happens, the result says in what state the UPS is and what the person must do now."""
+    report: dict[str, Any] = {
+        "changed": False,
+        "firmware": {"before": None, "wanted": None, "after": None},
+        "interlock": None,
+        "reason": None,
+        "resumed": None,
+        "notes": [],
+        "events": [],
+        "simulated": None,
+        "steps": [],
+    }
+    try:
+        _run(params, check_mode, progress, report)
+    except (PackageError, TransportError, ConfirmationError, OptionError) as exc:
+        kind = exc.kind if isinstance(exc, (PackageError, TransportError)) else "unsupported"
+        raise Stop(kind, getattr(exc, "message", str(exc)), details=_details(report, {})) from exc
+    except Stop as exc:
+        raise Stop(exc.kind, exc.message, details=_details(report, exc.details)) from exc
+    except Exception as exc:
+        if "state" not in report:
+            raise
+        # With the state that was found: without one the word would be "nothing was sent".
+        trace = {"exception": traceback.format_exc()[-MAX_TRACE:]}
+        raise Stop("internal", f"Unexpected {type(exc).__name__}.", details=_details(report, trace)) from exc
+    notes = report.pop("notes")
+    if notes:
+        report["warnings"] = notes
+    return report
+
+
+def _details(report: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    report.setdefault("state", UpsEnd.NOTHING_SENT.value)
+    report.setdefault("next_action", ups_next_action(UpsEnd(report["state"])))
+    notes = report.pop("notes", [])
+    return {**report, **({"warnings": notes} if notes else {}), **more}
+
+
+def options_of(params: dict[str, Any]) -> UpsOptions:
+    wanted = Version.parse(params["version"]) if params["version"] else None
+    if params["version"] and wanted is None:
+        raise OptionError(f"version must be like '09.3', quoted, not {params['version']!r:.40}.")
+    checksum = params["checksum"].strip() if params["checksum"] else None
+    if checksum is not None:
+        checksum = checksum.removeprefix("sha256:")
+        if not _SHA256.fullmatch(checksum):
+            raise OptionError("checksum must be the SHA-256 of the file, 64 hexadecimal digits.")
+    return UpsOptions(
+        wanted=wanted,
+        checksum=checksum,
+        confirmations=parse_confirmations(params["confirmations"]),
+        zone=zone_of(params["confirmation_timezone"]),
+        stability_s=params["stability_s"],
+        poll_interval_s=params["poll_interval_s"],
+        ready_timeout_s=params["ready_timeout_s"],
+        start_timeout_s=params["start_timeout_s"],
+        update_timeout_s=params["update_timeout_s"],
+        up_timeout_s=params["up_timeout_s"],
+        busy_timeout_s=params["busy_timeout_s"],
+        change_reference=params["change_reference"] or "",
+    )
+
+
+def sample_of(at_s: float, read: UpsRead) -> UpsSample:
+    nmc = read.nmc
+    return UpsSample(
+        at_s=at_s,
+        answered=nmc.uptime_s is not None,
+        identity=nmc.identity,
+        uptime_s=nmc.uptime_s,
+        name=nmc.name,
+        addresses=nmc.addresses,
+        ups=read.ups,
+        error="" if nmc.uptime_s is not None else "only a part of the card answers",
+    )
+
+
+def ups_reader(client: SnmpClient, now: Callable[[], float]) -> Callable[[], UpsSample]:
+    """A function that takes one sample. A silent card is a sample too; wrong credentials are an error."""
+
+    def read() -> UpsSample:
+        at_s = now()
+        try:
+            return sample_of(at_s, read_ups(client))
+        except TransportError as exc:
+            if exc.kind in ("auth", "unsupported"):
+                raise
+            return UpsSample(at_s, False, error=exc.message)
+
+    return read
+
+
+def _run(params: dict[str, Any], check_mode: bool, progress: Progress, report: dict[str, Any]) -> None:
+    options = options_of(params)
+    if not check_mode and params["snmp_version"] != "v3" and not params["snmp_write_community"]:
+        raise OptionError("snmp_write_community is needed: the update is started by SNMP.")
+    file: UpdateFile | None = None
+    content = b""
+    if params["src"]:
+        file, content = load_update_file(params["src"])
+    address = resolve_and_pin(params["host"])
+    clock = DeviceClock()
+    client = open_snmp(snmp_options(params, address))
+    try:
+        unit = _unit(params, options, progress, address, clock, client, file, content)
+        _carry_out(unit, client, params, check_mode, report)
+    finally:
+        client.close()
+
+
+def _unit(
+    params: dict[str, Any],
+    options: UpsOptions,
+    progress: Progress,
+    address: str,
+    clock: DeviceClock,
+    client: SnmpClient,
+    file: UpdateFile | None,
+    content: bytes,
+) -> UpsUnit:
+    port = params["transfer_port"] or FTP_PORT
+
+    def open_login(idle: Callable[[], None]) -> Login:
+        return open_ftp(address, port, params["username"], params["password"], params["transfer_timeout_s"], idle)
+
+    def open_writer() -> SnmpWriter:
+        return open_snmp_writer(snmp_options(params, address), params["snmp_write_community"])
+
+    def first(sample: UpsSample) -> None:
+        if sample.identity.simulated:
+            clock.set_factor(float(sample.identity.simulated))
+
+    return UpsUnit(
+        label=getattr(progress, "label", "") or params["host"],
+        address=address,
+        port=params["snmp_port"],
+        clock=clock,
+        read=ups_reader(client, clock.now),
+        open_login=open_login,
+        open_writer=open_writer,
+        options=options,
+        progress=progress,
+        file=file,
+        content=content,
+        store=StateDir(params["state_dir"], params["ephemeral_state"]),
+        on_first=first,
+        orphaned=getattr(progress, "orphaned", lambda: False),
+    )
+
+
+def _carry_out(
+    unit: UpsUnit, client: SnmpClient, params: dict[str, Any], check_mode: bool, report: dict[str, Any]
+) -> None:
+    try:
+        with ups_ended(unit, report):
+            sample = unit.first_contact()
+            report["simulated"] = sample.identity.simulated
+            read = read_ups(client)
+            require_ups(params["host"], read)
+            facts = facts_of(ups_result(sample.ups), Expander(params["interface_expander"]))
+            (check_update if check_mode else do_update)(unit, facts, report)
+            ups = unit.newest.ups if unit.newest.answered else read.ups
+            try:
+                read = read_ups(client)
+                ups = read.ups
+            except TransportError:
+                # What was done stays done: one lost answer at the end is no failure of it.
+                report["notes"].append("the last reading was not answered: the UPS is shown as it was read before")
+            report["ups"], report["nmc"] = ups_result(ups), nmc_result(read.nmc)
+    finally:
+        report["steps"] = _steps(unit)
+        if report["changed"] and report["firmware"]["wanted"]:
+            report["diff"] = {
+                "before": f"{report['firmware']['before']}\n",
+                "after": f"{report['firmware']['after'] or report['firmware']['wanted']}\n",
+            }
+
+
+def _steps(unit: UpsUnit) -> list[dict[str, Any]]:
+    """The run's timeline, in words, from the evidence's summary."""
+    found = []
+    for record in unit.evidence.summary:
+        keys = ("file", "reason", "status", "result", "outcome", "installed", "state", "error", "message")
+        extra = [str(record[key]) for key in keys if record.get(key)]
+        found.append({"time": record["t"], "text": " ".join([str(record["kind"]).replace("_", " "), *extra])})
+    return found

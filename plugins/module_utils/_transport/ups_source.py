@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loads a UPS firmware file from a path or a URL into memory: what was hashed is what will be sent.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import IO
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import UpdateFile, parse_update_name
+from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import (
+    download,
+    is_url,
+    redact_url,
+    url_file_name,
+)
+
+# Known files are some hundred kilobytes.
+MAX_BYTES = 16 << 20
+URL_TIMEOUT_S = 120.0
+
+
+def load_update_file(src: str) -> tuple[UpdateFile, bytes]:
+    """Raises PackageError; the name is judged before anything is read."""
+    if is_url(src):
+        name = url_file_name(src)
+        parse_update_name(name)
+        with download(src, staging_dir=None, max_bytes=MAX_BYTES, timeout_s=URL_TIMEOUT_S, progress=None) as stream:
+            return _loaded(name, stream, redact_url(src))
+    path = os.path.expanduser(src)
+    parse_update_name(os.path.basename(path))
+    with _open(path) as stream:
+        return _loaded(os.path.basename(path), stream, printable(path, 300))
+
+
+def _open(path: str) -> IO[bytes]:
+    """A regular file; never blocks on a pipe or a device."""
+    shown = printable(path, 300)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not a usable path"
+        raise PackageError(f"{shown} cannot be read: {reason}.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PackageError(f"{shown} is not a file.")
+    return os.fdopen(descriptor, "rb")
+
+
+def _loaded(name: str, stream: IO[bytes], shown: str) -> tuple[UpdateFile, bytes]:
+    try:
+        data = stream.read(MAX_BYTES + 1)
+    except OSError as exc:
+        raise PackageError(f"{shown} cannot be read: {exc.strerror}.") from None
+    if not data or len(data) > MAX_BYTES:
+        raise PackageError(f"{shown} is {'empty' if not data else 'larger than any UPS firmware file'}.")
+    series, number, version = parse_update_name(name)
+    return UpdateFile(name, series, number, version, len(data), hashlib.sha256(data).hexdigest()), data
