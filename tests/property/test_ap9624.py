@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,7 +67,7 @@ VERSIONS = st.one_of(
 
 
 @st.composite
-def firmwares(draw: Any) -> UpsFirmware:
+def firmwares(draw: st.DrawFn) -> UpsFirmware:
     if draw(st.integers(0, 5)) == 0:
         text = draw(st.one_of(st.none(), st.sampled_from(["617.3.I", "4.1", "UPS", ""]), st.text(max_size=40)))
         return parse_firmware(text)
