@@ -208,9 +208,11 @@ def test_less_is_known_then_never_fixed(facts: Facts) -> None:
         return
     fewer = [
         replace(facts, outlet_groups=None),
-        replace(facts, comm_up=None),
         replace(facts, expander=Expander.UNKNOWN),
     ]
+    if facts.comm_up is not False:
+        # That the communication is lost is told against an all-clear.
+        fewer.append(replace(facts, comm_up=None))
     if not told_against(found, facts):
         fewer += [
             replace(facts, sku=None),
@@ -219,6 +221,13 @@ def test_less_is_known_then_never_fixed(facts: Facts) -> None:
         ]
     for less in fewer:
         assert judge(less).status is not GapStatus.FIXED
+
+
+@MANY
+@given(FACTS)
+def test_old_values_clear_nothing(facts: Facts) -> None:
+    found = judge(replace(facts, comm_up=False))
+    assert found.rule == 1 or found.status not in (GapStatus.FIXED, GapStatus.NOT_AFFECTED)
 
 
 @MANY

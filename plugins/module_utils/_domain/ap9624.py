@@ -418,13 +418,14 @@ _RULES: tuple[Callable[[Facts], _Found | None], ...] = (
 
 
 # --- what is said beside it -----------------------------------------------------------------------------------------
+_ALL_CLEAR = (GapStatus.FIXED, GapStatus.NOT_AFFECTED)
 _BY_VERSION = (GapStatus.FIXED, GapStatus.FIX_MISSING)
 _AT_RISK = (GapStatus.FIX_MISSING, GapStatus.NO_PUBLISHED_FIX, GapStatus.UNKNOWN)
 
 
 def _finding(number: int, found: _Found, facts: Facts) -> Finding:
-    reason = found.reason
-    cleared = found.status is GapStatus.NOT_AFFECTED
+    reason, status = found.reason, found.status
+    cleared = status is GapStatus.NOT_AFFECTED
     if number > 2 and not cleared and (facts.outlet_groups is None or facts.outlet_groups == 0):
         reason += " Its outlet groups could not be read, so it is judged as having them."
     if facts.expander is Expander.UNKNOWN:
@@ -432,9 +433,12 @@ def _finding(number: int, found: _Found, facts: Facts) -> Finding:
         reason += f" This holds {'also ' if cleared else ''}if an AP9624 is fitted: {unsaid}."
     if number > 1 and facts.comm_up is False:
         reason += " The card has lost its communication with the UPS, so these values may be old."
+        if status in _ALL_CLEAR:
+            # Another UPS may stand behind the card by now: old values worry, they do not clear.
+            status, reason = GapStatus.UNKNOWN, f"{reason} Not an all-clear."
     row = found.row
     return Finding(
-        status=found.status,
+        status=status,
         rule=number,
         basis=found.basis,
         identified_by=found.identified_by,
@@ -442,8 +446,8 @@ def _finding(number: int, found: _Found, facts: Facts) -> Finding:
         source=row.source if row is not None else found.source,
         expander=facts.expander,
         current=facts.firmware.shown,
-        fixed_in=f"UPS {row.fixed_in}" if row is not None and row.fixed_in and found.status in _BY_VERSION else None,
-        advice=_advice(found.status, facts),
+        fixed_in=f"UPS {row.fixed_in}" if row is not None and row.fixed_in and status in _BY_VERSION else None,
+        advice=_advice(status, facts),
     )
 
 

@@ -98,6 +98,33 @@ def _text(value: bytes) -> str | None:
     return printable(value, MAX_TEXT).strip() or None
 
 
+_LINE_ENDS = bytes.maketrans(b"\r\n\t", b"   ")
+
+
+def spelled(value: RawValue | None, limit: int = MAX_TEXT) -> str | None:
+    """Device text by which a product or a version is told: what is not printable is shown as \\xNN, never removed, or
+    two halves could join to a version that nobody wrote. Only padding behind the text goes."""
+    if not isinstance(value, bytes):
+        return None
+    # A line end becomes a space, which joins nothing either.
+    value = value[: 4 * limit].translate(_LINE_ENDS)
+    head, _nul, padding = value.partition(b"\0")
+    if not padding.strip(b"\0 "):
+        value = head
+    try:
+        decoded = value.decode("utf-8")
+    except UnicodeDecodeError:
+        decoded = value.decode("latin-1")
+    if not decoded.isprintable():
+        decoded = "".join(char if char.isprintable() else _escape(char) for char in decoded)
+    return decoded[:limit] if decoded.strip() else None
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def printable(value: bytes, limit: int) -> str:
     value = value[: 4 * limit]
     try:

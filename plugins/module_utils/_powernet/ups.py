@@ -16,7 +16,7 @@ from . import objects as o
 from .nmc import NmcState, decode_nmc
 from .plans import UPS
 from .reader import read_plan
-from .readings import ABSENT, choices, chosen, number, printable, tenths, text
+from .readings import ABSENT, choices, chosen, number, spelled, tenths
 
 _MAX_V = 1000
 _MAX_PERCENT = 1000  # a load may be above 100
@@ -50,21 +50,20 @@ def read_ups(client: SnmpClient) -> UpsRead:
 
 
 def decode_ups(raw: Mapping[Oid, RawValue]) -> d.UpsState:
-    firmware = raw.get(o.UPS_FIRMWARE)
     return d.UpsState(
         objects_answered=any(oid in raw for oid in _PROOF),
-        model=text(raw.get(o.UPS_MODEL)),
-        name=text(raw.get(o.UPS_NAME)),
-        sku=text(raw.get(o.UPS_SKU)),
-        serial=text(raw.get(o.UPS_SERIAL)),
+        model=_text(raw.get(o.UPS_MODEL)),
+        name=_text(raw.get(o.UPS_NAME)),
+        sku=_text(raw.get(o.UPS_SKU)),
+        serial=_text(raw.get(o.UPS_SERIAL)),
         # With its odd spaces: the raw text is what a person compares with the maker's notes.
-        firmware=d.parse_firmware(printable(firmware, d.MAX_TEXT + 1) if isinstance(firmware, bytes) else None),
-        manufactured=text(raw.get(o.UPS_MANUFACTURED)),
-        hardware_revision=text(raw.get(o.UPS_HARDWARE)),
+        firmware=d.parse_firmware(spelled(raw.get(o.UPS_FIRMWARE), d.MAX_TEXT + 1)),
+        manufactured=_text(raw.get(o.UPS_MANUFACTURED)),
+        hardware_revision=_text(raw.get(o.UPS_HARDWARE)),
         rating=_rating(raw.get(o.UPS_RATING)),
         status=chosen(raw, o.UPS_STATUS, _STATUS, ABSENT),
         comm=chosen(raw, o.UPS_COMM, _COMM, ABSENT),
-        flags=d.Flags.parse(text(raw.get(o.UPS_FLAGS))),
+        flags=d.Flags.parse(_text(raw.get(o.UPS_FLAGS))),
         battery_status=chosen(raw, o.UPS_BATTERY_STATUS, _BATTERY, ABSENT),
         battery_percent=_rounded(raw, o.UPS_BATTERY_PERCENT, o.UPS_BATTERY_TENTHS, 100),
         runtime_s=_runtime(raw.get(o.UPS_RUNTIME)),
@@ -78,6 +77,11 @@ def decode_ups(raw: Mapping[Oid, RawValue]) -> d.UpsState:
         outlet_groups=_groups(raw),
         firmware_update=chosen(raw, o.UPS_FIRMWARE_UPDATE, _UPDATE, ABSENT),
     )
+
+
+def _text(value: RawValue | None) -> str | None:
+    found = spelled(value)
+    return found.strip() or None if found is not None else None
 
 
 def _rounded(raw: Mapping[Oid, RawValue], whole: Oid, precise: Oid, most: int) -> Reading[int]:
@@ -108,7 +112,7 @@ def _runtime(value: RawValue | None) -> Reading[int]:
 
 def _rating(value: RawValue | None) -> str | None:
     # An integer on some units, a text on others [?].
-    return str(value) if isinstance(value, int) and 0 <= value < 2**31 else text(value)
+    return str(value) if isinstance(value, int) and 0 <= value < 2**31 else _text(value)
 
 
 def _groups(raw: Mapping[Oid, RawValue]) -> tuple[d.OutletGroup, ...]:
@@ -121,7 +125,7 @@ def _groups(raw: Mapping[Oid, RawValue]) -> tuple[d.OutletGroup, ...]:
     return tuple(
         d.OutletGroup(
             index=index,
-            name=text(raw.get((*o.UPS_OUTLET_NAME, index))),
+            name=_text(raw.get((*o.UPS_OUTLET_NAME, index))),
             state=chosen(raw, (*o.UPS_OUTLET_STATE, index), _OUTLET_STATE, ABSENT),
             type=chosen(raw, (*o.UPS_OUTLET_TYPE, index), _OUTLET_TYPE, ABSENT),
         )

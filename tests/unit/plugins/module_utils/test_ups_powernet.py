@@ -200,11 +200,21 @@ def test_the_run_time_is_in_ticks() -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts(name: str) -> None:
     oid = TEXTS[name]
-    assert getattr(decode_ups({oid: b"  Rack 4\x1b[31m\0 "}), name) == "Rack 4[31m"
+    assert getattr(decode_ups({oid: b"  Rack 4\x1b[31m\0 "}), name) == "Rack 4\\x1b[31m"
+    assert getattr(decode_ups({oid: b"Rack\0 4\xe2\x80\xae"}), name) == "Rack\\x00 4\\u202e"
     assert getattr(decode_ups({oid: b"\xe4"}), name) == "\xe4"
     assert len(getattr(decode_ups({oid: b"x" * 100_000}), name)) == 255
     for none in (b"", b"  ", b"\0\0", 5, -1, (1, 2)):
         assert getattr(decode_ups({oid: none}), name) is None
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"UPS 09.1\x003 (ID18)", b"UPS 09.1\x1b3 (ID18)", "UPS 09.1\u200b3 (ID18)".encode()]
+)
+def test_two_halves_never_join_to_a_version(damaged: bytes) -> None:
+    firmware = decode_ups({(*U, 1, 2, 1, 0): damaged}).firmware
+    assert firmware.version is None and "\\" in (firmware.raw or "")
+    assert decode_ups({(*U, 1, 2, 5, 0): b"SMT1\x00500RM2U"}).product.family is None
 
 
 def test_the_firmware_keeps_its_spaces_and_loses_what_is_no_text() -> None:
