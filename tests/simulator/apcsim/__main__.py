@@ -73,15 +73,15 @@ def arguments() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    serve = commands.add_parser("serve", help="serve one device over its real protocols (SSH and web: not yet)")
+    serve = commands.add_parser("serve", help="serve one device over its real protocols")
     serve.add_argument("--device", required=True, help="a device file's name, such as ap7724")
     serve.add_argument("--ready-file", type=Path, help="JSON with ports, control URL and pid, written when all listen")
     serve.add_argument("--speed", type=_speed, default=1, help="device seconds per real second, 1 to 100")
     serve.add_argument("--host", default="127.0.0.1")
-    for protocol in ("snmp", "ftp", "control"):
+    for protocol in ("snmp", "ftp", "ssh", "web", "control"):
         serve.add_argument(f"--{protocol}-port", type=int, default=0, help="0 = any free one")
-    for protocol in ("ssh", "web"):
-        serve.add_argument(f"--{protocol}-port", type=int, default=0, help="accepted, not served yet")
+    serve.add_argument("--ssh-legacy", action="store_true", help="SSH with old algorithms only")
+    serve.add_argument("--web-tls", action="store_true", help="the web by https, with a certificate of its own")
     serve.add_argument("--seed", type=int, default=0)
     serve.add_argument("--knob", type=_knob, action="append", default=[], metavar="NAME=VALUE")
     serve.add_argument("--fault", type=_fault, action="append", default=[], metavar="JSON")
@@ -133,6 +133,8 @@ def _serve(options: argparse.Namespace) -> int:
     settings = serve.Settings(
         device=options.device, ready_file=options.ready_file, speed=options.speed, host=options.host,
         snmp_port=options.snmp_port, ftp_port=options.ftp_port, control_port=options.control_port,
+        ssh_port=options.ssh_port, ssh_legacy=options.ssh_legacy,
+        web_port=options.web_port, web_tls=options.web_tls,
         seed=options.seed, knobs=dict(options.knob), faults=tuple(options.fault), patches=tuple(options.patch),
         serial=options.serial, name=options.name, address=options.address, v3_users=tuple(options.v3_user),
         start_s=options.start_s, parent_pid=options.parent_pid,

@@ -37,6 +37,13 @@ LASTING: dict[str, tuple[str, ...]] = {
     "wrong_password": (),
     "ftp_refused": (),
     "files_unreadable": ("names",),
+    "scp_hangs": (),  # an SCP transfer stands still
+    "ssh_refused": (),
+    # of the web; "pages": only those, such as ["eventweb.htm"]; without it every page
+    "web_slow": ("bytes_per_s", "pages"),
+    "web_endless": ("pages",),
+    "web_cut": ("pages",),
+    "web_markup": (),  # the unit's name holds markup, which the pages show as it is
     "card_does_not_come_back": (),
     "comes_back_with_old_version": (),  # spent by the next installation
     "transfer_cut": (),  # spent by the next byte

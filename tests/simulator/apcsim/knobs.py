@@ -86,6 +86,14 @@ class Knobs:
     update_power_loss: str = "bricked"  # or "failed": the input or the card lost in mid-update
     output_after_update: str = "stays_off"  # or "returns"
     upsfw_cut_keeps_part: bool = False  # a cut transfer leaves its first part in upsfw
+    # --- the web ---
+    web_login: str = "form3"  # "basic" (AOS 1, 2), "form3" (/Forms), "form_nmc" (/NMC/<pre>/Forms), "form601" (cookie)
+    web_token: str = "new"  # the session's folder: "new", or "kept", the one that the login form was under
+    web_refusal: str = "page"  # a wrong password: the login "page" again, "forbidden" 403, "redirect" to the login page
+    web_busy_at: str = "login"  # the busy page comes in place of the login page ("first"), or after the "login"
+    web_body: str = "length"  # how a page ends: "length", "chunked", or "close"
+    web_event_page: str = "eventweb.htm"  # the names on an AP77xx are [?]
+    web_about_page: str = "ulabout.htm"
 
     def but(self, **changes: Any) -> Knobs:
         return replace(self, **changes)
@@ -167,5 +175,15 @@ class Knobs:
             "update_power_loss": own.choice(["bricked", "bricked", "failed"]),
             "output_after_update": own.choice(["stays_off", "returns"]),
             "upsfw_cut_keeps_part": own.random() < 0.5,
+        }
+        web = random.Random(f"web {drawn['down_s']!r}")
+        drawn |= {
+            "web_login": web.choice(["basic", "form3", "form_nmc", "form601"]),
+            "web_token": web.choice(["new", "kept"]),
+            "web_refusal": web.choice(["page", "forbidden", "redirect"]),
+            "web_busy_at": web.choice(["first", "login"]),
+            "web_body": web.choice(["length", "chunked", "close"]),
+            "web_event_page": web.choice(["eventweb.htm", "eventlog.htm"]),
+            "web_about_page": web.choice(["ulabout.htm", "aboutats.htm"]),
         }
         return cls(**{**drawn, **fixed})

@@ -35,6 +35,10 @@ class Settings:
     host: str = "127.0.0.1"
     snmp_port: int = 0
     ftp_port: int = 0
+    ssh_port: int = 0
+    ssh_legacy: bool = False
+    web_port: int = 0
+    web_tls: bool = False
     control_port: int = 0
     seed: int = 0
     knobs: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -174,7 +178,7 @@ def write_ready(path: Path, content: dict[str, Any]) -> None:
 
 async def serve(settings: Settings) -> None:
     """Runs until SIGTERM, SIGINT, or until the parent process given is gone."""
-    from . import control, ftp_server, snmp_agent
+    from . import control, ftp_server, snmp_agent, ssh_server, web_server
 
     if settings.ready_file is not None:
         settings.ready_file.unlink(missing_ok=True)  # a stale one would name ports of a dead simulator
@@ -185,16 +189,22 @@ async def serve(settings: Settings) -> None:
     live = load(settings)
     snmp_port, _unused = await snmp_agent.start(live, settings.host, settings.snmp_port)
     ftp = ftp_server.Ftp(live, settings.host, settings.ftp_port)
-    web = control.start(live, settings.control_port)
+    ssh = ssh_server.Ssh(live, settings.host, settings.ssh_port, settings.ssh_legacy)
+    hands = control.start(live, settings.control_port)
+    web = web_server.Web(live, settings.host, settings.web_port, settings.web_tls)
     ftp.start()
+    web.start()
+    await ssh.start()
     try:
         ready = {
             "host": settings.host,
             "snmp_port": snmp_port,
             "ftp_port": ftp.port,
-            "ssh_port": None,  # SSH and the web login are not simulated yet
-            "web_port": None,
-            "control_url": f"http://127.0.0.1:{web.server_address[1]}",
+            "ssh_port": ssh.port,
+            "ssh_host_key": ssh.fingerprint,
+            "web_port": web.port,
+            "web_certificate": web.certificate,
+            "control_url": f"http://127.0.0.1:{hands.server_address[1]}",
             "pid": os.getpid(),
         }
         if settings.ready_file is not None:
@@ -203,9 +213,11 @@ async def serve(settings: Settings) -> None:
             print(json.dumps(ready), flush=True)
         await _tick(live, stop, settings.parent_pid)
     finally:
-        web.shutdown()
-        web.server_close()
+        hands.shutdown()
+        hands.server_close()
         ftp.stop()
+        web.stop()
+        await ssh.stop()
 
 
 async def _tick(live: Live, stop: asyncio.Event, parent_pid: int | None) -> None:

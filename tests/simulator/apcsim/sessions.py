@@ -240,10 +240,13 @@ class Sessions:
     def sending(self) -> bool:
         return any(session.upload is not None for session in self.open)
 
-    def login(self, user: str, password: str, address: str) -> Session:
+    def login(
+        self, user: str, password: str, address: str, how: str = "ftp_login", state: str | None = None
+    ) -> Session:
+        """``how``: the event that a success is; ``state``: of the server asked, if that is not FTP's."""
         unit = self.unit
         unit.traffic()
-        state = unit.ftp_state
+        state = unit.ftp_state if state is None else state
         refused = None
         if state == "down":
             refused = LoginRefused("down", "connection refused")
@@ -265,7 +268,7 @@ class Sessions:
             raise refused
         session = Session(unit, user, address)
         self._all.append(session)
-        unit.log("ftp_login", user=user, address=address)
+        unit.log(how, user=user, address=address)
         unit.faults.happened("login")
         return session
 

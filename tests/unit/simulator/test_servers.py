@@ -517,8 +517,11 @@ def test_the_electrician_works_by_hand(idle: Card) -> None:
 
 def test_the_ready_file_names_what_is_there(idle: Card) -> None:
     ready = idle.ready
-    assert set(ready) == {"host", "snmp_port", "ftp_port", "ssh_port", "web_port", "control_url", "pid"}
-    assert (ready["host"], ready["ssh_port"], ready["web_port"]) == ("127.0.0.1", None, None)
+    ports = {"snmp_port", "ftp_port", "ssh_port", "web_port"}
+    assert set(ready) == {"host", "ssh_host_key", "web_certificate", "control_url", "pid", *ports}
+    assert (
+        ready["host"] == "127.0.0.1" and len({ready[port] for port in ports}) == 4 and ready["web_certificate"] is None
+    )
     assert ready["pid"] == idle.process.pid
 
 
