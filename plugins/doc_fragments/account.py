@@ -22,13 +22,41 @@ options:
   transfer_protocol:
     description:
       - How files are read from the card and sent to it.
-      - V(auto) is V(ftp) in this version. V(scp) comes with a later version and is refused until then.
+      - V(auto) is SCP. Where the card does not offer SSH, or the Python package asyncssh is missing on the controller,
+        it is FTP if O(allow_ftp=true), with a warning, and else an error. A host key or a password that is refused
+        never leads to FTP.
+      - V(scp) needs the Python package asyncssh on the controller. V(ftp) sends the password in clear.
     type: str
     choices: [auto, ftp, scp]
     default: auto
   transfer_port:
-    description: The TCP port of O(transfer_protocol), from V(1) to V(65535); by default the protocol's own.
+    description:
+      - The TCP port of O(transfer_protocol), from V(1) to V(65535); by default the protocol's own.
+      - With O(transfer_protocol=auto) it is SCP's; FTP then has its own.
     type: int
+  allow_ftp:
+    description: Whether O(transfer_protocol=auto) may take FTP, which sends the user name and the password in clear.
+    type: bool
+    default: false
+  ssh_known_hosts:
+    description:
+      - The file with the host keys of cards, in OpenSSH's format; by default C(~/.ssh/known_hosts).
+      - A card is looked up by its address and port.
+    type: path
+  ssh_host_key:
+    description: The fingerprint of the card's host key, C(SHA256:) and 43 characters, instead of O(ssh_known_hosts).
+    type: str
+  ssh_accept_new_host_key:
+    description:
+      - Whether the key of a card that is not in O(ssh_known_hosts) is accepted, and written there. For the first login
+        over a network that is trusted.
+      - A key that has changed is never accepted.
+    type: bool
+    default: false
+  ssh_legacy_algorithms:
+    description: Whether old key exchanges, ciphers and host keys may be used, as the oldest cards need them.
+    type: bool
+    default: false
   transfer_timeout_s:
     description: How many seconds the card may be silent during a login or a transfer, from V(1) to V(600).
     type: float

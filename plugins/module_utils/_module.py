@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -30,12 +29,16 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_wait,
     compliance_report,
     firmware_package_info,
+    nmc_config_backup,
+    nmc_event_log_info,
     nmc_info,
+    support_bundle,
     ups_ap9624_info,
     ups_firmware,
     ups_info,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hidden, secrets_of
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
     FACTORY_WORDS,
     OptionError,
@@ -45,7 +48,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
     secret_options,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url, redact_url
+from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import redact_url
 
 # A table, so that AnsiballZ finds by the imports what belongs into a module's archive.
 RUNS: dict[str, ModuleType] = {
@@ -55,7 +58,10 @@ RUNS: dict[str, ModuleType] = {
     "ats_wait": ats_wait,
     "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
+    "nmc_config_backup": nmc_config_backup,
+    "nmc_event_log_info": nmc_event_log_info,
     "nmc_info": nmc_info,
+    "support_bundle": support_bundle,
     "ups_ap9624_info": ups_ap9624_info,
     "ups_firmware": ups_firmware,
     "ups_info": ups_info,
@@ -64,8 +70,7 @@ KINDS = frozenset(
     ("refused", "not_an_ats", "not_a_ups", "timeout", "auth", "busy", "transfer")
     + ("identity", "package", "locked", "state", "unsupported", "internal")
 )
-# Ansible's own words for the two cases, so that both paths read alike.
-HIDDEN = "********"
+# Ansible's own words, so that both paths read alike.
 HIDDEN_PARAMETER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 # True whatever was sent before: for errors that come without a state.
 STAY = "Leave every plug and every load as it is, do not power-cycle the unit, and run again."
@@ -143,44 +148,14 @@ def _context(params: Mapping[str, Any], details: Mapping[str, Any]) -> Context:
     )
 
 
-def secrets_of(spec: Spec, params: Mapping[str, Any]) -> list[str]:
-    """What must not be in a result, longest first: one secret may hold another."""
-    found = {str(params[name]) for name in secret_options(spec) if params.get(name)}
-    src = params.get("src")
-    if isinstance(src, str) and is_url(src):
-        try:
-            parts = urlsplit(src)
-            found.update((parts.password or "", unquote(parts.password or ""), parts.query))
-        except ValueError:
-            pass
-    return sorted(filter(is_hideable, found), key=len, reverse=True)
-
-
 def sanitized(result: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
     """Hides before it cuts: half a secret at the end of a long text would no longer be found."""
-    plain = _hide(to_result(result, _UNBOUNDED), tuple(secrets))
+    plain = hidden(to_result(result, _UNBOUNDED), tuple(secrets))
     text = plain.pop("exception", None)
     bounded: dict[str, Any] = to_result(plain)
     if text is not None:
         bounded["exception"] = text
     return bounded
-
-
-def hide_in_text(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
-    return text
-
-
-def _hide(value: Any, secrets: tuple[str, ...]) -> Any:
-    if isinstance(value, str):
-        return hide_in_text(value, secrets)
-    if isinstance(value, dict):
-        return {_hide(key, secrets): _hide(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_hide(item, secrets) for item in value]
-    return value
 
 
 def invocation(spec: Spec, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ version_added: 0.1.0
 description:
   - Brings the firmware of an APC Smart-UPS to a version, or to the one with the fix for the AP9624 fault, and refuses
     unless fresh measurements show that nothing speaks against it.
-  - The file goes into the C(upsfw) folder of the management card by FTP. The update is then started by SNMP, once, and
-    read back; it is followed to its end, and counts as done only when the UPS itself shows the new firmware.
+  - The file goes into the C(upsfw) folder of the management card by SCP or FTP. The update is then started by SNMP,
+    once, and read back; it is followed to its end, and counts as done only when the UPS itself shows the new firmware.
   - Most units are updated with their output off, so this module waits for nobody to turn it off; with the output on it
     refuses. Only firmware that the maker's notes name may be updated with the output on, and then only with the
     confirmation C(output_may_go_off).
@@ -99,6 +99,16 @@ options:
   change_reference:
     description: Free text, such as the number of the change. It is kept in the evidence.
     type: str
+  username:
+    description:
+      - The administrator of the management card. Not needed in check mode.
+      - If not set, the environment variable E(APC_USERNAME) of the controller is used.
+    type: str
+  password:
+    description:
+      - The password of O(username). Not needed in check mode.
+      - If not set, the environment variable E(APC_PASSWORD) of the controller is used.
+    type: str
 extends_documentation_fragment:
   - dcops.apc.snmp
   - dcops.apc.account
@@ -165,6 +175,7 @@ state:
   choices:
     - unchanged
     - gap
+    - no_target
     - nothing_sent
     - locked
     - file_not_started

@@ -20,12 +20,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dcops.apc.plugins.module_utils._module import (
     RUNS,
     credential_warnings,
-    hide_in_text,
     invocation,
     refused_options,
     run_named,
-    secrets_of,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hide_in_text, secrets_of
 from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
 

@@ -127,6 +127,7 @@ class Site:
             "ansible_host": device.ready["host"],
             "ats_upgrade_snmp_port": device.ready["snmp_port"],
             "ats_upgrade_transfer_port": (ftp_of or device).ready["ftp_port"],
+            "ats_upgrade_transfer_protocol": "ftp",
             "ats_upgrade_confirmations": [device.confirm()] if confirm else [],
         } | variables
         self.write()

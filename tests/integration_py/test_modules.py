@@ -179,7 +179,7 @@ def _strange(value: Any, fields: dict[str, Any]) -> list[str]:
 
 
 def account(device: dict[str, Any], **more: Any) -> dict[str, Any]:
-    ports = {"snmp_port": device["snmp_port"], "transfer_port": device["ftp_port"]}
+    ports = {"snmp_port": device["snmp_port"], "transfer_port": device["ftp_port"], "transfer_protocol": "ftp"}
     return {**ports, "username": "apc", "password": "apc", **more}
 
 
@@ -196,7 +196,9 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
     book.both("unknown", "ats_info", {"comunity": "public"})
     book.both("choice", "nmc_info", {"snmp_version": "v9"})
     book.both("range", "ats_wait", {**unit, "until": "ready", "stability_s": 5})
-    book.both("scp", "ats_wait", {**unit, "until": "ready", "transfer_protocol": "scp"})
+    book.both(
+        "no_scp", "ats_wait", {**unit, "until": "ready", "transfer_protocol": "auto", "transfer_port": closed_port}
+    )
     book.both("missing", "ats_firmware", {**unit, "src": "/nowhere/public/apc_hw02_aos_392.bin"})
     book.both("word", "ats_firmware", {**unit, "confirmations": "yes"})
     book.both("package", "firmware_package_info", {"src": src})

@@ -17,6 +17,7 @@ from typing import Any
 from .ats import AtsState, Comm, Health, LoadRow, LoadState, OverCurrent, Preferred, Redundancy, Source, TransferRange
 from .loadzero import load_zero, some_load
 from .observation import Sample
+from .staleness import OLD, is_old
 from .values import Reading
 from .versions import Version
 
@@ -47,6 +48,8 @@ class Rules:
     package_aos: Version | None = None
     mean_v: float | None = None
     witnessed: bool = False
+    # Readings from before the cold start, which recovery shows and does not judge.
+    old: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,8 @@ def redundancy_lost(sample: Sample, rules: Rules) -> Found:
 def check_load_zero(sample: Sample, rules: Rules) -> Found:
     if rules.method is Method.RECOVERY:
         positive = some_load(sample.ats.load)
+        if positive and is_old(sample.ats, rules.old):
+            return Found(True, f"{positive} ({OLD})")
         return Found(not positive, positive or "no load reads more than 0")
     return Found(*_reordered(load_zero(sample.ats.load)))
 

@@ -19,6 +19,7 @@ from .checks import DAY_S, DEAD_SHARE, SAMPLE_CHECKS, Found, Method, Rules, has_
 from .confirmations import Judged
 from .observation import Bounds, Sample
 from .quiet import LogFacts, Watch, controller_quiet
+from .staleness import OLD, is_old
 from .versions import Version
 
 _EVERY = ("covered", "identity", "undisturbed", "package")
@@ -184,6 +185,8 @@ class Case:
     package_aos: Version | None = None
     witnessed: bool = False
     blind: Blind | None = None
+    # Readings from before the cold start (staleness.py); given only where that start is proved by a row of the log.
+    old: frozenset[str] = frozenset()
 
 
 # One object for equal rules: a verdict over a window asks the same questions of the same samples again and again.
@@ -205,7 +208,7 @@ def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
 def judge(case: Case, before_action: bool = False) -> Verdict:
     """``before_action``: the inputs are still as they were; what the operator brings about is pending, not blocking."""
     columns = COLUMNS[case.method]
-    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed)
+    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed, case.old)
     pending = PENDING[case.method] if before_action else frozenset()
     held = [name for name in columns if name in SAMPLE_CHECKS and not (case.blind and name in CARRIED)]
     window, why = stable_window(case, rules, tuple(name for name in held if name not in pending))
@@ -288,11 +291,13 @@ def _cold_start(case: Case) -> Found:
     if case.log.new_cold_start is False:
         return Found(False, "the event log has no new cold start row since it was read before")
     live = [name for name in Source if newest.ats.input(name).status.is_(Health.OK)]
-    if len(live) > 1:
-        # With communication lost these may be old values; nothing in one process tells old from new, so it refuses.
+    old = is_old(newest.ats, case.old)
+    if len(live) > 1 and not old:
+        # With communication lost these may be old values; without evidence of them nothing tells old from new.
         return Found(False, "both inputs read ok, which contradicts one_input (or the card still shows old values)")
     note = "" if case.log.new_cold_start else " (no earlier log to find its row in)"
-    return Found(True, f"confirmed, uptime {newest.uptime_s:.0f} s{note}")
+    shown = f"; both inputs read ok ({OLD})" if len(live) > 1 else ""
+    return Found(True, f"confirmed, uptime {newest.uptime_s:.0f} s{note}{shown}")
 
 
 def _mean_v(case: Case) -> float | None:

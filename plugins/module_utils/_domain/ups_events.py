@@ -28,6 +28,10 @@ _TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 
 
+_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
+_FILE = re.compile(r"[A-Za-z0-9_.-]{1,60}\.enc", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class UpsEvent:
     kind: str
@@ -44,3 +48,23 @@ def ups_events(rows: Iterable[EventRow]) -> list[UpsEvent]:
         if kind is not None:
             found.append(UpsEvent(kind, " ".join(row.line.split())))
     return found
+
+
+def foreign_hand(rows: Iterable[EventRow], sent: str) -> str:
+    """Who else was at the card since ``sent`` was about to go out, beside one login and that one file; empty: nobody.
+
+    The card keeps the last file only, so whoever sends one decides what a start would write (SAFETY 7).
+    """
+    found = list(rows)
+    for row in found:
+        named = _FILE.findall(row.line) if row.kind.startswith("file_transfer") else []
+        if any(name.lower() != sent.lower() for name in named):
+            return f"somebody else sent {named[0][:40]}"
+    kinds = [row.kind for row in found]
+    if kinds.count("file_transfer") > 1:
+        return "somebody else transferred a file"
+    # How a card calls a login for SCP is not published [?]: one SSH login may be our own.
+    own = [row for row in found if row.kind == "ftp_login" or (row.kind == "login" and _SSH.match(row.text))]
+    if kinds.count("login") + kinds.count("ftp_login") > len(own):
+        return "somebody else logged in (console or web)"
+    return "somebody else logged in by FTP, SCP or SSH" if len(own) > 1 else ""

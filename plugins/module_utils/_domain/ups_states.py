@@ -14,6 +14,7 @@ from enum import Enum
 class UpsEnd(Enum):
     UNCHANGED = "unchanged"
     GAP = "gap"
+    NO_TARGET = "no_target"
     NOTHING_SENT = "nothing_sent"
     LOCKED = "locked"
     FILE_NOT_STARTED = "file_not_started"
@@ -34,8 +35,12 @@ _LEAVE = (
     "and do not touch its load."
 )
 _TEXTS: dict[UpsEnd, str] = {
-    UpsEnd.UNCHANGED: "Nothing is to be done: the wanted firmware runs.",
+    UpsEnd.UNCHANGED: "Nothing is to be done: no other firmware is wanted.",
     UpsEnd.GAP: "Nothing was done (check mode). The firmware that is missing, and what stands in the way, are listed.",
+    UpsEnd.NO_TARGET: (
+        "Nothing was done (check mode). No version was named, and none is known to mend this unit: ask the maker, or name "
+        "a version."
+    ),
     UpsEnd.NOTHING_SENT: "Nothing was sent to the UPS. Leave it as it is, mend the cause, and run again.",
     UpsEnd.FILE_NOT_STARTED: (
         "The file may lie on the card, but the update was not started: the old firmware runs, and nothing has changed. "

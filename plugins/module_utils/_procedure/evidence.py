@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,18 @@ SCHEMA = 1
 class Evidence:
     """Append-only. The file is named by time, run and the unit's keys, so that a later run finds it by any of them."""
 
-    def __init__(self, folder: Path, run: str, keys: Iterable[str], header: Mapping[str, Any], wall: datetime) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        keys: Iterable[str],
+        header: Mapping[str, Any],
+        wall: datetime,
+        hide: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
         self.run = run
+        # A device may show what it was sent, and people attach these files to tickets.
+        self._hide = hide
         self.keys = sorted(set(keys))
         name = f"{wall:%Y%m%dT%H%M%SZ}_{'_'.join(self.keys)}_{run}.jsonl"
         self.path = folder / name
@@ -38,7 +48,8 @@ class Evidence:
 
     def write(self, kind: str, wall: datetime, **fields: Any) -> None:
         """Raises Stop("state") if the record did not reach the disk."""
-        record = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind, **fields}
+        record = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind}
+        record |= self._hide(fields)
         data = (json.dumps(record, ensure_ascii=True, default=str) + "\n").encode()
         try:
             if self._torn:
@@ -52,7 +63,7 @@ class Evidence:
             os.fsync(self._handle)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}") from exc
-        if kind not in ("sample", "run"):
+        if kind not in ("sample", "run", "readings"):
             self.summary.append(record)
 
     def close(self) -> None:
@@ -82,7 +93,7 @@ class NoEvidence:
         self.summary: list[dict[str, Any]] = []
 
     def write(self, kind: str, wall: datetime, **fields: Any) -> None:
-        if kind != "sample":
+        if kind not in ("sample", "readings"):
             self.summary.append({"t": wall.isoformat(timespec="milliseconds"), "kind": kind, **fields})
 
     def close(self) -> None:

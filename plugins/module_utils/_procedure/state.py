@@ -122,7 +122,7 @@ class StateDir:
         if in_container() and not on_a_mount(self.path) and not self.ephemeral:
             return (
                 f"state_dir {self.path} is inside this container and would vanish with it: mount a volume, or set "
-                "ephemeral_state: true (in the role: ats_upgrade_ephemeral_state) to accept the loss"
+                "ephemeral_state: true (in a role or playbook: with its prefix) to accept the loss"
             )
         nearest = self.path
         while not nearest.exists() and nearest != nearest.parent:

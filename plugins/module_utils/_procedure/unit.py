@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from .._domain.ats import Comm, Redundancy
 from .._domain.checks import Found, Method, Rules, secondary_dead
@@ -22,6 +24,7 @@ from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
 from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
+from .._domain.staleness import old_readings, readings_of
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .clock import Clock
@@ -56,6 +59,7 @@ class Unit:
         store: StateDir | None = None,
         on_first: Callable[[Sample], None] = lambda sample: None,
         orphaned: Callable[[], bool] = lambda: False,
+        hide: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.label, self.address, self.port = label, address, port
         self.clock, self.options, self.progress = clock, options, progress
@@ -72,6 +76,8 @@ class Unit:
         self.locks: Locks | None = None
         self.earlier: list[dict[str, object]] = []
         self.earlier_known = False
+        # Readings from before this start of the card, as evidence has them.
+        self.old: frozenset[str] = frozenset()
         # May the end of this job let anybody reconnect (SAFETY 6, first row)? Only those that ask for a disconnect.
         self.releases = False
         self.isolated_when_last_heard = False
@@ -89,6 +95,7 @@ class Unit:
         self.read_whole = read_whole
         self._open_login = open_login
         self._on_first = on_first
+        self._hide = hide
         self._orphaned = orphaned
 
     # -- beginning -----------------------------------------------------------------------------------------------
@@ -154,7 +161,8 @@ class Unit:
                     "change_reference": self.options.change_reference,
                     "unit": self.unit_facts(),
                 }
-                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall())
+                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
+        self._note_readings()
         self._judge_confirmations()
         self.record(
             "confirmations",
@@ -163,6 +171,15 @@ class Unit:
                 for what, judged in self.confirmed.items()
             },
         )
+
+    def _note_readings(self) -> None:
+        """What the unit shows now, for a run after a cold start to know as old; and what earlier runs noted so."""
+        sample = self.observer.newest
+        if sample.uptime_s is not None:
+            # Fixed here: a later restart of this run's own making is no cold start.
+            self.old = old_readings(self.earlier, self.clock.wall() - timedelta(seconds=sample.uptime_s))
+        if sample.app_answers:
+            self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
 
     def stop_if_orphaned(self) -> None:
         """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
@@ -350,14 +367,15 @@ class Unit:
         self.log.own_transfers += 1
         log = parse_event_log(login.fetch("event.txt"))
         self.log.update(log, self.clock.now())
-        facts = LoginFacts("ftp", login.banner, log.head)
+        protocol = getattr(login, "protocol", "ftp")
+        facts = LoginFacts(protocol, login.banner, log.head)
         good = self.observer.good
         if good is not None and not same_unit(good, facts).ok:
             # The head of event.txt may name nothing unique; config.ini holds name and address too.
             self.log.own_transfers += 1
             try:
                 text = login.fetch("config.ini").decode("latin-1")
-                facts = LoginFacts("ftp", login.banner, log.head, tuple(text.splitlines()[:5000]))
+                facts = LoginFacts(protocol, login.banner, log.head, tuple(text.splitlines()[:5000]))
             except TransportError as exc:
                 if exc.kind != "transfer":
                     raise
@@ -404,6 +422,7 @@ class Unit:
 
     def case(self, blind: Blind | None = None, sending: bool = False) -> Case:
         secondary = self.options.primary.other if self.options.primary else None
+        log = self.log.facts()
         return Case(
             method=self.options.method,
             primary=self.options.primary,
@@ -414,12 +433,14 @@ class Unit:
             identity=self.same(),
             package=self.package_found(),
             undisturbed=self.undisturbed(),
-            log=self.log.facts(),
+            log=log,
             watch=self.observer.watch(while_sending=sending),
             confirmed=self.confirmed,
             package_aos=self.package.aos.version if self.package and self.package.aos else None,
             witnessed=secondary is not None and self.observer.witnessed(secondary),
             blind=blind,
+            # Only where the log has the cold start that came between: a card that merely restarted proves nothing.
+            old=self.old if log.new_cold_start is True and self.options.method is Method.RECOVERY else frozenset(),
         )
 
     def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:

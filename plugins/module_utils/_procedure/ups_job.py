@@ -76,13 +76,14 @@ def _end(
         state = UpsEnd(report["state"]) if report.get("state") else _state(unit, stop)
         holder = str(stop.details.get("holder", "")) if stop is not None else ""
         report["state"], report["next_action"] = state.value, ups_next_action(state, holder)
+        tell = getattr(unit.progress, "urgent", None)
+        if urgent and tell is not None:
+            # Before anything that takes time: whoever ended the run may kill this process at once.
+            tell(f"{unit.label}: {message}. WHAT TO DO NOW: {report['next_action']}")
         unit.say(f"ended: {message}", "ended")
         unit.say(f"WHAT TO DO NOW: {report['next_action']}", f"end {state.value}")
         with suppress(Stop):
             unit.record("end", error=kind, message=message, state=state.value)
-        tell = getattr(unit.progress, "urgent", None)
-        if urgent and tell is not None:
-            tell(f"{unit.label}: {message}. WHAT TO DO NOW: {report['next_action']}")
 
 
 def _finish(unit: UpsUnit, report: dict[str, Any], state: UpsEnd) -> None:
@@ -93,6 +94,10 @@ def _finish(unit: UpsUnit, report: dict[str, Any], state: UpsEnd) -> None:
 
 
 # -- what is wanted ------------------------------------------------------------------------------------------------
+class NoTarget(UpsStop):
+    """Nobody can say which version this unit should run."""
+
+
 def gap(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> Version | None:
     """The version that is missing, None where nothing is. Raises UpsStop where nobody can say what is wanted."""
     installed = unit.newest.ups.firmware
@@ -105,7 +110,7 @@ def gap(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> Version | None:
             return None
         fix = Version.parse((finding.fixed_in or "").removeprefix("UPS "))
         if finding.status is not GapStatus.FIX_MISSING or fix is None:
-            raise UpsStop("refused", f"no version was named, and no fix is known for this unit: {finding.reason}")
+            raise NoTarget("refused", f"no version was named, and no fix is known for this unit: {finding.reason}")
         if file is not None and file.version < fix:
             raise UpsStop("package", f"{file.name} is older than UPS {fix}, the first version with the fix")
         report["firmware"]["wanted"] = f"{finding.fixed_in} or later"
@@ -167,7 +172,13 @@ def check_update(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> None:
         raise UpsStop(
             "refused", "an update is going on", UpsEnd.UPDATING if open_start(unit.earlier) else UpsEnd.FOREIGN_UPDATE
         )
-    missing = gap(unit, facts, report)
+    try:
+        missing = gap(unit, facts, report)
+    except NoTarget as exc:
+        # Nothing to propose is no failure of a look at many units.
+        report["notes"].append(exc.message)
+        _finish(unit, report, UpsEnd.NO_TARGET)
+        return
     if missing is None:
         _finish(unit, report, UpsEnd.UNCHANGED)
         return

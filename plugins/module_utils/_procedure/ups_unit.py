@@ -16,7 +16,7 @@ from .._domain.events import EventLog, new_rows, parse_event_log
 from .._domain.identity import usable_serial
 from .._domain.observation import MAX_POLL_S, Bounds
 from .._domain.samedevice import LoginFacts, same_unit
-from .._domain.ups_events import UpsEvent, ups_events
+from .._domain.ups_events import UpsEvent, foreign_hand, ups_events
 from .._domain.ups_file import UpdateFile, problems_of
 from .._domain.ups_guard import GuardCase, GuardVerdict, UpsSample, judge_update
 from .._domain.ups_states import UpsEnd
@@ -81,6 +81,7 @@ class UpsUnit:
         store: StateDir | None = None,
         on_first: Callable[[UpsSample], None] = lambda sample: None,
         orphaned: Callable[[], bool] = lambda: False,
+        hide: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.label, self.address, self.port = label, address, port
         self.clock, self.options, self.progress = clock, options, progress
@@ -97,6 +98,8 @@ class UpsUnit:
         self.login_facts: LoginFacts | None = None
         self.log_before: EventLog | None = None
         self.log_after: EventLog | None = None
+        # As it was read over the login that sends the file.
+        self.log_sending: EventLog | None = None
         self.evidence: Evidence | NoEvidence = NoEvidence()
         self.evidence_lost = ""
         self.locks: Locks | None = None
@@ -105,7 +108,7 @@ class UpsUnit:
         self.file_begun = self.start_asked = self.started = False
         self.confirmed = Judged(False, "not judged yet")
         self._read, self._open_login = read, open_login
-        self._on_first, self._orphaned = on_first, orphaned
+        self._on_first, self._orphaned, self._hide = on_first, orphaned, hide
         self._polling = False
 
     # -- samples ---------------------------------------------------------------------------------------------------
@@ -231,7 +234,7 @@ class UpsUnit:
                     "change_reference": self.options.change_reference,
                     "unit": self.facts(),
                 }
-                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall())
+                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
                 self.say(f"evidence: {self.evidence.path}", "evidence")
         subject = Subject(self.subject_serial(), self.address)
         self.confirmed = judge_confirmation(
@@ -316,11 +319,12 @@ class UpsUnit:
         if self.log_before is None:
             self.log_before = log
         self.log_after = log
-        facts = LoginFacts("ftp", login.banner, log.head)
+        protocol = getattr(login, "protocol", "ftp")
+        facts = LoginFacts(protocol, login.banner, log.head)
         if self.good is not None and not same_unit(self.good.for_identity(), facts).ok:
             try:
                 text = login.fetch("config.ini").decode("latin-1")
-                facts = LoginFacts("ftp", login.banner, log.head, tuple(text.splitlines()[:5000]))
+                facts = LoginFacts(protocol, login.banner, log.head, tuple(text.splitlines()[:5000]))
             except TransportError as exc:
                 if exc.kind != "transfer":
                     raise
@@ -333,6 +337,18 @@ class UpsUnit:
             return None
         rows = new_rows(before, after)
         return None if rows is None else ups_events(rows)
+
+    def look_for_others(self) -> None:
+        """Once more over a login of its own: whoever was at the card since the file went out disturbs this run."""
+        self.login().close()
+        before, after = self.log_sending, self.log_after
+        known = before is not None and before.recognised and after is not None and after.recognised
+        rows = new_rows(before, after) if known and before is not None and after is not None else None
+        if rows is None:
+            self.record("log_not_compared")
+            self.say("the event log does not tell whether somebody else was at the card meanwhile", "log")
+        elif not self.disturbance:
+            self.disturbance = foreign_hand(rows, self.file.name if self.file else "")
 
     # -- judging ---------------------------------------------------------------------------------------------------
 

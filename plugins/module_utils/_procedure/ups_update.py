@@ -118,6 +118,7 @@ def send_file(unit: UpsUnit) -> None:
     if file is None:
         raise UpsStop("package", "no file given")
     login = unit.login()
+    unit.log_sending = unit.log_after
     gate = _Gate(unit)
     try:
         wait_until_permitted(unit, with_login=True)
@@ -169,18 +170,25 @@ def _set(writer: SnmpWriter, value: FirmwareUpdate) -> TransportError | None:
 # -- the start -----------------------------------------------------------------------------------------------------
 def start(unit: UpsUnit) -> None:
     """The last verdict, the record on the disk, the SET; read back until it is seen or time is up."""
-    until = unit.clock.now() + LOGOUT_S
-    while unit.clock.now() < until:
-        unit.next()
+    _after_logout(unit)
     writer = unit.open_writer()
     try:
         clear_old_result(unit, writer)
+        wait_until_permitted(unit, with_login=True)
+        unit.look_for_others()
+        _after_logout(unit)
         wait_until_permitted(unit, with_login=True)
         with held_signals():
             refusal = _ask(unit, writer)
     finally:
         writer.close()
     _read_back(unit, refusal)
+
+
+def _after_logout(unit: UpsUnit) -> None:
+    until = unit.clock.now() + LOGOUT_S
+    while unit.clock.now() < until:
+        unit.next()
 
 
 def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
@@ -207,7 +215,8 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
         _close(unit, "not asked for")
         raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
     unit.start_asked = unit.expect_change = True
-    unit.say("starting the update: TOUCH NOTHING on this UPS, its card or its load", "start")
+    wakes = "; its output may come on by itself" if before.ups.status.is_(Status.OFF) else ""
+    unit.say(f"starting the update: TOUCH NOTHING on this UPS, its card or its load{wakes}", "start")
     refusal = _set(writer, FirmwareUpdate.STARTED)
     unit.record("start_set", refusal=refusal.message if refusal else None)
     return refusal

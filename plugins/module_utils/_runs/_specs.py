@@ -71,6 +71,11 @@ ACCOUNT_SPEC: Spec = {
     "transfer_port": {"type": "int"},
     "transfer_timeout_s": {"type": "float", "default": 30.0},
     "busy_timeout_s": {"type": "float", "default": 240.0},
+    "allow_ftp": {"type": "bool", "default": False},
+    "ssh_known_hosts": {"type": "path"},
+    "ssh_host_key": {"type": "str"},
+    "ssh_accept_new_host_key": {"type": "bool", "default": False},
+    "ssh_legacy_algorithms": {"type": "bool", "default": False},
 }
 
 UPGRADE_SPEC: Spec = {
@@ -109,6 +114,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "snmp_timeout": (0.1, 60),
     "snmp_retries": (0, 10),
     "transfer_port": (1, 65535),
+    "web_port": (1, 65535),
     "transfer_timeout_s": (1, 600),
     "busy_timeout_s": (0, 3600),
     "stability_s": (STABILITY_FLOOR_S, 3600),
@@ -143,15 +149,13 @@ def check_options(params: Mapping[str, Any]) -> None:
         # Negated, so that NaN is out of range.
         if value is not None and not least <= value <= most:
             raise OptionError(f"{name} must be from {least:g} to {most:g}, not {value:g}{_WHY.get(name, '')}.")
-    if "method" in params:
+    if "method" in params or "update_timeout_s" in params:
         patience_s = (params.get("snmp_timeout") or 0) * ((params.get("snmp_retries") or 0) + 1)
         if patience_s >= FRESH_S:
             raise OptionError(
                 f"snmp_timeout x (snmp_retries + 1) is {patience_s:g} s; it must stay under {FRESH_S:g} s, "
                 "or one lost answer makes every reading too old to prove anything."
             )
-    if params.get("transfer_protocol") == "scp":
-        raise OptionError("transfer_protocol scp is not supported yet: it comes with a later version. Use ftp.")
     for name in ("host", "change_reference", "confirmation_timezone"):
         value = params.get(name)
         if value is not None and len(value) > MAX_TEXT:

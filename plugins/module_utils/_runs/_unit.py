@@ -26,14 +26,14 @@ from .._procedure.state import StateDir
 from .._procedure.unit import Unit
 from .._transport.address import resolve_and_pin
 from .._transport.errors import TransportError
-from .._transport.ftp import open_ftp
 from .._transport.package_source import LoadedPackage, load
 from .._transport.snmp import open_snmp
-from .._transport.types import Login, SnmpClient
+from .._transport.types import SnmpClient
+from ._card_login import CardLogins
 from ._results import ats_result, nmc_result
-from ._specs import snmp_options
+from ._secrets import hider
+from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_SPEC, snmp_options
 
-FTP_PORT = 21
 Task = Callable[[Unit, dict[str, Any]], None]
 
 
@@ -99,8 +99,14 @@ def run_job(params: dict[str, Any], progress: Progress, task: Task) -> dict[str,
     client = open_snmp(snmp_options(params, address))
     clients: list[SnmpClient] = [client]
     report: dict[str, Any] = {"changed": False, "plan": [], "entry": None, "interlock": None, "simulated": None}
+
+    def warn(text: str) -> None:
+        report.setdefault("warnings", []).append(text)
+
+    logins = CardLogins(params, address, warn)
     try:
-        unit = _unit(params, options, progress, address, clock, client, loaded, _peers(params, clock, clients, address))
+        peers = _peers(params, clock, clients, address)
+        unit = _unit(params, options, progress, address, clock, client, loaded, peers, logins)
         return _carry_out(unit, client, report, task)
     finally:
         for each in clients:
@@ -116,12 +122,8 @@ def _unit(
     client: SnmpClient,
     loaded: LoadedPackage | None,
     peers: list[Peer],
+    logins: CardLogins,
 ) -> Unit:
-    port = params.get("transfer_port") or FTP_PORT
-
-    def open_login(idle: Callable[[], None]) -> Login:
-        return open_ftp(address, port, params["username"], params["password"], params["transfer_timeout_s"], idle)
-
     def first(sample: Sample) -> None:
         if sample.identity.simulated:
             clock.set_factor(float(sample.identity.simulated))
@@ -133,7 +135,7 @@ def _unit(
         clock=clock,
         read=reader(client, clock),
         read_whole=reader(client, clock, whole=True),
-        open_login=open_login,
+        open_login=logins,
         options=options,
         progress=progress,
         package=loaded.package if loaded else None,
@@ -142,6 +144,7 @@ def _unit(
         store=StateDir(params.get("state_dir"), params["ephemeral_state"]),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
+        hide=hider({**SNMP_SPEC, **ACCOUNT_SPEC, **UPGRADE_SPEC}, params),
     )
 
 

@@ -25,14 +25,15 @@ from .._procedure.ups_job import check_update, do_update, ups_ended
 from .._procedure.ups_unit import UpsOptions, UpsUnit
 from .._transport.address import resolve_and_pin
 from .._transport.errors import TransportError
-from .._transport.ftp import open_ftp
 from .._transport.snmp import open_snmp
 from .._transport.snmp_set import open_snmp_writer
-from .._transport.types import Login, SnmpClient, SnmpWriter
+from .._transport.types import SnmpClient, SnmpWriter
 from .._transport.ups_source import load_update_file
+from ._card_login import CardLogins
 from ._results import nmc_result
+from ._secrets import hider
 from ._specs import ACCOUNT_SPEC, SNMP_OPTIONS, SNMP_SPEC, UPGRADE_SPEC, OptionError, snmp_options
-from ._unit import FTP_PORT, zone_of
+from ._unit import zone_of
 from ._ups_results import facts_of, ups_result
 from .ups_info import require_ups
 
@@ -40,6 +41,9 @@ _SHARED = ("confirmations", "confirmation_timezone", "stability_s", "poll_interv
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **SNMP_SPEC,
     **ACCOUNT_SPEC,
+    # Check mode logs in nowhere, so it asks for no account.
+    "username": {**ACCOUNT_SPEC["username"], "required": False},
+    "password": {**ACCOUNT_SPEC["password"], "required": False},
     **{name: UPGRADE_SPEC[name] for name in (*_SHARED, "up_timeout_s", "change_reference")},
     "src": {"type": "str"},
     "checksum": {"type": "str"},
@@ -79,7 +83,9 @@ def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[st
             raise
         # With the state that was found: without one the word would be "nothing was sent".
         trace = {"exception": traceback.format_exc()[-MAX_TRACE:]}
-        raise Stop("internal", f"Unexpected {type(exc).__name__}.", details=_details(report, trace)) from exc
+        first = (str(exc).splitlines() or [""])[0][:300]
+        message = f"Unexpected {type(exc).__name__}: {first}"
+        raise Stop("internal", message, details=_details(report, trace)) from exc
     notes = report.pop("notes")
     if notes:
         report["warnings"] = notes
@@ -149,6 +155,9 @@ def ups_reader(client: SnmpClient, now: Callable[[], float]) -> Callable[[], Ups
 
 def _run(params: dict[str, Any], check_mode: bool, progress: Progress, report: dict[str, Any]) -> None:
     options = options_of(params)
+    missing = [name for name in ("username", "password") if not params[name]]
+    if not check_mode and missing:
+        raise OptionError(f"{' and '.join(missing)} of the management card are needed to send the file.")
     if not check_mode and params["snmp_version"] != "v3" and not params["snmp_write_community"]:
         raise OptionError("snmp_write_community is needed: the update is started by SNMP.")
     file: UpdateFile | None = None
@@ -159,7 +168,7 @@ def _run(params: dict[str, Any], check_mode: bool, progress: Progress, report: d
     clock = DeviceClock()
     client = open_snmp(snmp_options(params, address))
     try:
-        unit = _unit(params, options, progress, address, clock, client, file, content)
+        unit = _unit(params, options, progress, address, clock, client, file, content, report)
         _carry_out(unit, client, params, check_mode, report)
     finally:
         client.close()
@@ -174,12 +183,8 @@ def _unit(
     client: SnmpClient,
     file: UpdateFile | None,
     content: bytes,
+    report: dict[str, Any],
 ) -> UpsUnit:
-    port = params["transfer_port"] or FTP_PORT
-
-    def open_login(idle: Callable[[], None]) -> Login:
-        return open_ftp(address, port, params["username"], params["password"], params["transfer_timeout_s"], idle)
-
     def open_writer() -> SnmpWriter:
         return open_snmp_writer(snmp_options(params, address), params["snmp_write_community"])
 
@@ -193,7 +198,7 @@ def _unit(
         port=params["snmp_port"],
         clock=clock,
         read=ups_reader(client, clock.now),
-        open_login=open_login,
+        open_login=CardLogins(params, address, report["notes"].append),
         open_writer=open_writer,
         options=options,
         progress=progress,
@@ -202,6 +207,7 @@ def _unit(
         store=StateDir(params["state_dir"], params["ephemeral_state"]),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
+        hide=hider(ARGUMENT_SPEC, params),
     )
 
 

@@ -195,6 +195,8 @@ class _Control(ftplib.FTP):
 class FtpLogin:
     """The Login of types.py. ``last_reply`` is what the card said after a file, if anything: weak evidence."""
 
+    protocol = "ftp"
+
     def __init__(self, address: str, port: int, timeout_s: float, idle: Idle) -> None:
         self._port = port
         self._timeout_s = timeout_s

@@ -23,7 +23,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import Opti
         ({"transfer_port": 70000}, "transfer_port must be"),
         ({"snmp_timeout": float("inf")}, "snmp_timeout must be"),
         ({"timeout_s": -1.0}, "timeout_s must be"),
-        ({"transfer_protocol": "scp"}, "comes with a later version"),
         ({"host": " "}, "host is empty"),
         ({"change_reference": "x" * 2000}, "change_reference is longer"),
     ],

@@ -14,6 +14,8 @@ import yaml
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import EXPECTED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_guard import EXPECTED as GUARDED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd
 from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS, RUNS
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.entry import EntryKind
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
@@ -22,7 +24,7 @@ PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 PACKAGE = "ansible_collections.dcops.apc.plugins"
 UNITS = ("ats_firmware", "ats_interlock_info", "ats_wait")
 # What a module means to say otherwise than its fragments do.
-OVERRIDDEN = {"ups_ap9624_info": {"host", "diff_mode"}}
+OVERRIDDEN = {"ups_ap9624_info": {"host", "diff_mode"}, "ups_firmware": {"username", "password"}}
 
 
 def part(name: str, which: str) -> Any:
@@ -79,7 +81,8 @@ def test_examples_are_valid(name: str) -> None:
         assert set(arguments or {}) <= set(RUNS[name].ARGUMENT_SPEC)
         for option, value in (arguments or {}).items():
             choices = RUNS[name].ARGUMENT_SPEC[option].get("choices")
-            assert choices is None or value in choices or str(value).startswith("{{")
+            given = value if isinstance(value, list) else [value]
+            assert choices is None or set(map(str, given)) <= {*choices, *(v for v in given if str(v).startswith("{{"))}
 
 
 def walk(fields: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -140,3 +143,11 @@ def test_references_lead_somewhere(name: str) -> None:
     text = (PLUGINS / "modules" / f"{name}.py").read_text(encoding="utf-8")
     for module in re.findall(r"dcops\.apc\.(\w+_info|ats_wait|ats_firmware)\b", text):
         assert module in RUNS
+
+
+def test_the_ends_of_a_ups_update_are_documented() -> None:
+    fields = part("ups_firmware", "RETURN")
+    assert fields["state"]["choices"] == [end.value for end in UpsEnd]
+    guide = (PLUGINS.parent / "docs" / "docsite" / "rst" / "guide_ups_firmware.rst").read_text(encoding="utf-8")
+    assert [end.value for end in UpsEnd if f"``{end.value}``" not in guide] == []
+    assert all(GUARDED.values())

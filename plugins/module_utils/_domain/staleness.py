@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is what a card shows of its ATS an old value? (SAFETY 3, cold_start_confirmed.) Private to the collection.
+
+While its controller does not answer, a card may go on showing what it read before. Only values read after the cold
+start can contradict what a person says of the inputs and the load; older ones are shown, not judged. A value counts as
+old only where evidence from before this start of the card holds exactly the same readings, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from .ats import AtsState, Comm, Source
+
+# The controller's clock and the card's uptime are not read at one moment.
+MARGIN = timedelta(seconds=60)
+OLD = "old: the same as before the cold start, shown and not judged"
+
+
+def readings_of(ats: AtsState) -> str:
+    """Every measured value in one text; empty where none is known, which proves nothing."""
+    parts: list[tuple[str, Any]] = []
+    for source in Source:
+        power = ats.input(source)
+        parts += [(f"{source.name}.{name}", getattr(power, name)) for name in ("status", "voltage_v", "frequency_hz")]
+    parts += [("selected", ats.selected_source), ("redundancy", ats.redundancy)]
+    for kind, rows in (("bank", ats.load.banks), ("phase", ats.load.phases)):
+        for row in rows:
+            for name in ("current_a", "apparent_va", "power_w", "voltage_v"):
+                parts.append((f"{kind}{row.index}.{name}", getattr(row, name)))
+    known = [(name, reading) for name, reading in parts if reading.known]
+    return "; ".join(f"{name}={reading.shown()}" for name, reading in known)
+
+
+def old_readings(records: Iterable[Mapping[str, Any]], started: datetime) -> frozenset[str]:
+    """What evidence holds from before this start of the card. A record whose time cannot be read counts for nothing."""
+    found = set()
+    for record in records:
+        values = record.get("values")
+        if record.get("kind") != "readings" or not isinstance(values, str) or not values:
+            continue
+        try:
+            when = datetime.fromisoformat(str(record.get("t", "")))
+        except ValueError:
+            continue
+        if when.tzinfo is not None and when + MARGIN <= started:
+            found.add(values)
+    return frozenset(found)
+
+
+def is_old(ats: AtsState, old: frozenset[str]) -> bool:
+    """Never while the controller answers: then the values are its own."""
+    return bool(old) and not ats.controller_comm.is_(Comm.ESTABLISHED) and readings_of(ats) in old

@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which protocol logs in to the card, and what is said about it. Private to the collection.
+
+SCP where it can be had. FTP sends the password in clear, so ``auto`` takes it only where that was allowed; and never
+because of a host key or a password that was refused, or whoever sits in between could choose it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from .._transport.errors import TransportError
+from .._transport.ftp import open_ftp
+from .._transport.scp import open_scp
+from .._transport.ssh_link import NoSsh, ScpOptions
+from .._transport.types import Login
+
+FTP_PORT, SSH_PORT = 21, 22
+KNOWN_HOSTS = "~/.ssh/known_hosts"
+CLEAR = "FTP sent the user name and the password in clear: SCP could not be had ({why}), and allow_ftp is true."
+_HOW = "allow_ftp: true allows FTP, which sends the password in clear; transfer_protocol: ftp asks for it"
+
+
+class CardLogins:
+    """Opens the logins of one run, all by one protocol: the one that the first of them found."""
+
+    def __init__(self, params: dict[str, Any], address: str, warn: Callable[[str], None] = lambda text: None) -> None:
+        self._params, self._address, self._warn = params, address, warn
+        self.protocol = "" if params["transfer_protocol"] == "auto" else str(params["transfer_protocol"])
+
+    def __call__(self, idle: Callable[[], None]) -> Login:
+        if self.protocol:
+            return self._open(self.protocol, idle)
+        try:
+            login = self._open("scp", idle)
+        except NoSsh as exc:
+            # Nobody listens there, or the library is missing here; anything else may be somebody in between.
+            if not self._params["allow_ftp"]:
+                raise TransportError(exc.kind, f"{exc.message.rstrip('.')}. {_HOW}") from None
+            login = self._open("ftp", idle)
+            self._warn(CLEAR.format(why=exc.message.rstrip(".")[:160]))
+            self.protocol = "ftp"
+            return login
+        self.protocol = "scp"
+        return login
+
+    def _open(self, protocol: str, idle: Callable[[], None]) -> Login:
+        params = self._params
+        if protocol == "ftp":
+            port = params["transfer_port"] or FTP_PORT
+            if params["transfer_protocol"] == "auto":
+                # The port that was given is SCP's, which is asked first.
+                port = FTP_PORT
+            timeout_s = params["transfer_timeout_s"]
+            return open_ftp(self._address, port, params["username"], params["password"], timeout_s, idle)
+        return open_scp(scp_options(params, self._address), idle)
+
+
+def scp_options(params: dict[str, Any], address: str) -> ScpOptions:
+    known_hosts = params["ssh_known_hosts"] or KNOWN_HOSTS
+    return ScpOptions(
+        address=address,
+        port=params["transfer_port"] or SSH_PORT,
+        username=params["username"],
+        password=params["password"],
+        timeout_s=params["transfer_timeout_s"],
+        known_hosts=os.path.expanduser(known_hosts),
+        host_key=params["ssh_host_key"],
+        accept_new=params["ssh_accept_new_host_key"],
+        legacy=params["ssh_legacy_algorithms"],
+    )
+
+
+__all__ = ["CLEAR", "FTP_PORT", "CardLogins", "scp_options"]

@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets kept out of results, progress and evidence: a device may answer with what it was sent.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .._transport.package_url import is_url
+from ._results import to_result
+from ._specs import Spec, is_hideable, secret_options
+
+# Ansible's own word, so that both paths read alike.
+HIDDEN = "********"
+_UNBOUNDED = 1_000_000
+
+
+def secrets_of(spec: Spec, params: Mapping[str, Any]) -> list[str]:
+    """What must not be in a result, longest first: one secret may hold another."""
+    found = {str(params[name]) for name in secret_options(spec) if params.get(name)}
+    src = params.get("src")
+    if isinstance(src, str) and is_url(src):
+        try:
+            parts = urlsplit(src)
+            found.update((parts.password or "", unquote(parts.password or ""), parts.query))
+        except ValueError:
+            pass
+    return sorted(filter(is_hideable, found), key=len, reverse=True)
+
+
+def hide_in_text(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def hidden(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return hide_in_text(value, secrets)
+    if isinstance(value, dict):
+        return {hidden(key, secrets): hidden(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hidden(item, secrets) for item in value]
+    return value
+
+
+def hider(spec: Spec, params: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """For evidence: hides what stands in a record, before it is written."""
+    secrets = tuple(secrets_of(spec, params))
+    return lambda value: hidden(to_result(value, _UNBOUNDED), secrets)

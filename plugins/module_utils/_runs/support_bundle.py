@@ -1,0 +1,119 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module support_bundle. It asks no device. Private to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from .._domain.config_ini import without_secrets
+from .._procedure.errors import Stop
+from ._results import to_result
+from ._specs import OptionError
+from .nmc_config_backup import write_private
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "dest": {"type": "path", "required": True},
+    "facts": {"type": "dict"},
+    "evidence": {"type": "list", "elements": "path", "default": []},
+    "event_logs": {"type": "list", "elements": "path", "default": []},
+    "configs": {"type": "list", "elements": "path", "default": []},
+}
+OPTIONS: dict[str, Any] = {
+    "required_one_of": [["facts", "evidence", "event_logs", "configs"]],
+    "supports_check_mode": True,
+}
+MAX_FILE = 16 << 20
+MAX_FILES = 50
+# Of no meaning; the same contents make the same bytes, so that nothing changes when nothing has changed.
+_TIME = (1980, 1, 1, 0, 0, 0)
+_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_READ_ME = """This bundle was put together by the Ansible collection dcops.apc for the maker's support.
+
+facts.json   what was read of the unit: model, serial numbers, versions, state
+events/      the event log of the management card, as it was read
+config/      the card's settings; communities, passwords and names of users are replaced by "(hidden)"
+evidence/    what runs of the collection saw and did, one JSON record per line
+
+Look through it before you send it: names, locations and addresses stand in it as they are.
+"""
+
+
+def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:
+    """One zip, whole or not at all; a file that is named and cannot be read is an error, never left out silently."""
+    dest = Path(params["dest"]).expanduser()
+    if dest.suffix != ".zip":
+        raise OptionError("dest must end in .zip.")
+    if dest.is_dir() or not dest.parent.is_dir():
+        raise OptionError(f"the folder {dest.parent} of dest is not there, or dest is a folder.")
+    members = _members(params)
+    data = _zip(members)
+    try:
+        before = dest.read_bytes() if dest.exists() else None
+    except OSError as exc:
+        raise Stop("state", f"{dest} cannot be read: {exc.strerror}") from exc
+    changed = before != data
+    if changed and not check_mode:
+        write_private(dest, data)
+    files = [
+        {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in members
+    ]
+    return {"changed": changed, "dest": str(dest), "sha256": hashlib.sha256(data).hexdigest(), "files": files}
+
+
+def _members(params: dict[str, Any]) -> list[tuple[str, bytes]]:
+    if sum(len(params[name]) for name in ("evidence", "event_logs", "configs")) > MAX_FILES:
+        raise OptionError(f"more than {MAX_FILES} files.")
+    found: dict[str, bytes] = {"README.txt": _READ_ME.encode()}
+    if params["facts"]:
+        text = json.dumps(to_result(params["facts"]), indent=2, sort_keys=True, ensure_ascii=True)
+        found["facts.json"] = f"{text}\n".encode()
+    for option, folder in (("evidence", "evidence"), ("event_logs", "events"), ("configs", "config")):
+        for path in params[option]:
+            content = _read(option, path)
+            if option == "configs":
+                content = without_secrets(content)
+            found[_unused(f"{folder}/{_SAFE.sub('_', os.path.basename(path))[-150:]}", found)] = content
+    return sorted(found.items())
+
+
+def _unused(name: str, taken: dict[str, bytes]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}.{number}"
+    return free
+
+
+def _read(option: str, path: str) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise Stop("state", f"{option}: {path} is not a file")
+            data = stream.read(MAX_FILE + 1)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not a usable path"
+        raise Stop("state", f"{option}: {path} cannot be read: {reason}") from exc
+    if len(data) > MAX_FILE:
+        raise Stop("state", f"{option}: {path} is larger than {MAX_FILE >> 20} MiB")
+    return data
+
+
+def _zip(members: list[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
