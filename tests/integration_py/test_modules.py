@@ -23,7 +23,15 @@ import yaml
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 SECRET = "sesame-open-wide"
-PASSWORD_TASKS = ("range_action", "scp_action", "missing_action", "word_action", "plan_action", "wrong_action")
+PASSWORD_TASKS = (
+    "range_action",
+    "no_ssh_action",
+    "log_action",
+    "missing_action",
+    "word_action",
+    "plan_action",
+    "wrong_action",
+)
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
@@ -196,9 +204,7 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
     book.both("unknown", "ats_info", {"comunity": "public"})
     book.both("choice", "nmc_info", {"snmp_version": "v9"})
     book.both("range", "ats_wait", {**unit, "until": "ready", "stability_s": 5})
-    book.both(
-        "no_scp", "ats_wait", {**unit, "until": "ready", "transfer_protocol": "auto", "transfer_port": closed_port}
-    )
+    book.both("no_ssh", "nmc_event_log_info", {"username": "apc", "password": "apc", "transfer_port": closed_port})
     book.both("missing", "ats_firmware", {**unit, "src": "/nowhere/public/apc_hw02_aos_392.bin"})
     book.both("word", "ats_firmware", {**unit, "confirmations": "yes"})
     book.both("package", "firmware_package_info", {"src": src})
@@ -223,7 +229,7 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
         "unknown_action": "unsupported",
         "choice_action": "unsupported",
         "range_action": "unsupported",
-        "scp_action": "unsupported",
+        "no_ssh_action": "transfer",
         "missing_action": "package",
         "word_action": "refused",
         "package_action": None,
