@@ -22,7 +22,8 @@ options:
     description:
       - What was found, one dictionary for each unit.
       - RV(ignore:host) is the name in the inventory. The keys C(ups), C(ap9624), C(ats), C(nmc) and C(error) are as the
-        modules return them, C(interface_expander) is the operator's word (V(present), V(absent) or V(unknown)).
+        modules return them, C(interface_expander) is the operator's word (V(present), V(absent) or V(unknown)), and
+        C(fails), a boolean, says whether the policy of the run fails this host. Without it O(fail_on) decides.
       - Keys other than these are ignored, and none but C(host) is needed.
     type: list
     elements: dict
@@ -39,7 +40,9 @@ options:
       - JSON reports to merge, each a path, an C(http://) or C(https://) URL, or a dictionary with C(location) and
         C(sha256).
       - Of a host that comes more than once the newest row counts, and the report says so.
-      - A report that cannot be read, does not have its C(sha256) or does not fit the schema makes the module fail.
+      - A report that cannot be read, does not have its C(sha256), does not fit the schema or contradicts itself
+        (counts, statuses, a host twice, a time that is more than an hour ahead) makes the module fail.
+      - Only the C(sha256), taken from elsewhere than beside the report, shows that nobody changed it on purpose.
       - A report is at most 128 MiB.
     type: list
     elements: raw
@@ -63,9 +66,14 @@ options:
     default: [json, csv, junit, html]
   fail_on:
     description:
-      - Statuses that count as failed in JUnit and in RV(failing), beside V(fix_missing) and V(no_published_fix), which
-        always do.
-      - V(unreachable), V(error) and V(no_result) always count as errors. The module itself fails on none of them.
+      - The policy for JUnit and RV(failing), which is the statuses that fail a host where its entry in O(units) does
+        not say so by C(fails). It also decides on the rows of merged O(reports), which do not hold the policy of their
+        run.
+      - A host without a result, or that was not asked because an option is refused, always fails. A Rack ATS never
+        fails by V(unknown). The module itself fails on none of them.
+      - In JUnit a host that fails is C(failure), or C(error) where it was not judged; one that does not is C(skipped)
+        with the finding where its status is V(fix_missing), V(no_published_fix), V(unknown), V(unreachable), V(error)
+        or V(not_a_ups), and passes otherwise. A gap is never shown as passed.
     type: list
     elements: str
     choices:
@@ -81,16 +89,19 @@ options:
       - fixed
       - not_affected
       - not_covered
-    default: []
+    default: [fix_missing]
   dest:
     description:
       - The folder on the controller to write to; it is made if it is not there. By default C(reports) in O(state_dir).
+      - A symbolic link to a folder is followed.
       - Mutually exclusive with O(url).
     type: path
   basename:
     description:
-      - The files' name without its ending. By default C(ap9624-compliance_), the time in UTC, and O(slice).
-      - Files with this name are replaced.
+      - The files' name without its ending. By default C(ap9624-compliance_), the time in UTC, eight random characters,
+        and O(slice); then no file is ever replaced.
+      - Files with a name that is given here are replaced. A symbolic link, or anything else that is no file, and one of
+        the O(reports) are not, and then none is.
     type: str
   state_dir:
     description:
@@ -135,10 +146,12 @@ attributes:
     details:
       - Every run writes a report of its own.
 notes:
-  - In check mode nothing is written or sent, and the counts are returned all the same.
+  - In check mode nothing is written or sent, and the counts are returned all the same. A folder that cannot be written
+    is noticed.
   - Texts of devices are hostile until proven otherwise. They are bounded, escaped in HTML and XML, and an apostrophe is
     put before a CSV cell that a spreadsheet could take for a formula.
-  - A file in a folder is there as a whole or not at all. Of several files, the JSON report is written last.
+  - A file in a folder is there as a whole or not at all. Of several files, the JSON report is written last. A run that
+    was killed may leave hidden files C(.dcops-apc-report-*.tmp), which a later run removes once they are an hour old.
   - The form of the JSON report is published as C(docs/schema/compliance_report_v1.schema.json) in the collection.
 seealso:
   - module: dcops.apc.ups_ap9624_info
@@ -174,8 +187,8 @@ EXAMPLES = r"""
 - name: Merge the reports of two slices
   dcops.apc.compliance_report:
     reports:
-      - /srv/reports/ap9624-compliance_20260314T020000Z_1-of-2.json
-      - location: https://reports.example.net/ap9624/ap9624-compliance_20260314T020000Z_2-of-2.json
+      - /srv/reports/ap9624-compliance_20260314T020000Z-5f0c91ab_1-of-2.json
+      - location: https://reports.example.net/ap9624/ap9624-compliance_20260314T020000Z-5f0c91ab_2-of-2.json
         sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
     dest: /srv/reports
     basename: ap9624-compliance_march
@@ -191,7 +204,7 @@ report:
       description:
         - Path or URL of the JSON report, or of the first file where there is no JSON. V(null) in check mode.
       type: str
-      sample: /srv/reports/ap9624-compliance_20260314T020000Z.json
+      sample: /srv/reports/ap9624-compliance_20260314T020000Z-5f0c91ab.json
     sha256:
       description: The SHA-256 of that file.
       type: str
@@ -213,11 +226,11 @@ report:
         name:
           description: The file's name.
           type: str
-          sample: ap9624-compliance_20260314T020000Z.html
+          sample: ap9624-compliance_20260314T020000Z-5f0c91ab.html
         location:
           description: Its path or URL; V(null) in check mode.
           type: str
-          sample: /srv/reports/ap9624-compliance_20260314T020000Z.html
+          sample: /srv/reports/ap9624-compliance_20260314T020000Z-5f0c91ab.html
         sha256:
           description: Its SHA-256.
           type: str
@@ -232,6 +245,11 @@ report:
       sample: "4711"
     duplicates:
       description: Hosts that came more than once in O(units); the last one counts.
+      type: list
+      elements: str
+      sample: []
+    renamed:
+      description: Names that read like another host's once they are printable, and therefore got a mark at their end.
       type: list
       elements: str
       sample: []
@@ -274,7 +292,7 @@ report:
       elements: dict
       sample: []
 failing:
-  description: The hosts that JUnit shows as failed or in error, each with its status.
+  description: The hosts that fail by the policy, which JUnit shows as failed or in error, each with its status.
   returned: success
   type: list
   elements: dict

@@ -48,7 +48,7 @@ def ups(host: str, status: str, current: str = "UPS 09.1 (ID18)", text: str = "B
 
 
 def page(units: list[dict[str, Any]], **head: Any) -> bytes:
-    return as_html(build(Head(now=NOW, **head), rows_of(units, [], NOW)[0]))
+    return as_html(build(Head(now=NOW, **head), rows_of(units, [], NOW).rows))
 
 
 def fleet() -> list[dict[str, Any]]:
@@ -164,6 +164,21 @@ def test_no_width_needs_sideways_scrolling(show: Any, browser: Any, width: int) 
     try:
         show(page([*fleet(), ups("n" * 300, "unknown", "v" * 300, "r" * 900)]))
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("width", "there"), [(380, False), (1400, True)])
+def test_headings_without_a_table_below_them_are_not_seen(show: Any, browser: Any, width: int, there: bool) -> None:
+    """Narrow, each value of an ATS has its label, and there is nothing to sort by; for a screen reader they stay."""
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    )
+    try:
+        head = show(page(fleet())).find_element(By.CSS_SELECTOR, "#ats thead")
+        assert (head.size["height"] > 20) == there
+        assert "FA156135" in head.get_attribute("textContent")
+        assert head.value_of_css_property("display") != "none"
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

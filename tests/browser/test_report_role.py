@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -128,4 +129,22 @@ def test_a_misspelled_variable_is_refused(site: Site) -> None:
 
 
 def test_a_merge_of_nothing_is_refused(site: Site) -> None:
-    assert "nothing to report" in site.play("dcops.apc.compliance_merge", code=2)
+    for nothing in ({}, {"compliance_report_merge": ""}, {"compliance_report_merge": []}):
+        text = " ".join(site.play("dcops.apc.compliance_merge", code=2, **nothing).split())
+        assert "There is nothing to merge: compliance_report_merge names no report" in text
+
+
+def test_a_list_typed_as_text_is_merged(site: Site) -> None:
+    """As -e and AWX's surveys give it; with a policy of the merge, since the parts hold none."""
+    for number, limit in (("1", "ups-0"), ("2", "ups-1")):
+        site.play("report.yml", "--limit", limit, compliance_report_basename=f"part-{number}")
+    listed = ", ".join(str(site.folder / "out" / f"part-{number}.json") for number in (1, 2))
+    red = "no_published_fix, fix_missing"
+    for policy, tag in ((None, "failure"), ("", "skipped"), ([], "skipped"), (red, "failure")):
+        given = {} if policy is None else {"compliance_report_fail_on": policy}
+        site.play(
+            "dcops.apc.compliance_merge", compliance_report_merge=listed, compliance_report_basename="all", **given
+        )
+        assert [row["host"] for row in site.report("all.json")["units"]] == ["ups-0", "ups-1"]
+        cases = list(ET.parse(site.folder / "out" / "all.junit.xml").iter("testcase"))
+        assert [case[0].tag for case in cases] == [tag, tag], policy

@@ -13,6 +13,7 @@ import json
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -199,6 +200,7 @@ def test_the_failure_says_what_is_wrong_and_what_to_do(fleet: Fleet, plays: Any)
     ("words", "hosts"),
     [
         ([], set()),
+        ("", set()),
         ("no_published_fix,unknown", {"srt", "id1003"}),
         (["unreachable", "error"], {"silent", "stranger"}),
         (["not_a_ups"], {"pdu"}),
@@ -214,6 +216,44 @@ def test_the_policy_decides_who_fails(words: Any, hosts: set[str], fleet: Fleet,
     assert play.wait() == (2 if hosts else 0), play.text
     assert failed(play) == hosts
     assert fleet.statuses() == STATUS
+    assert_junit_is_the_policy(fleet, hosts)
+
+
+def assert_junit_is_the_policy(fleet: Fleet, hosts: set[str]) -> None:
+    """Red is exactly who the play failed, and no gap is green."""
+    shown = {
+        str(case.get("name")): next((child.tag for child in case if child.tag != "system-out"), "passed")
+        for case in ET.parse(fleet.written("junit.xml")[-1]).iter("testcase")
+    }
+    assert {host for host, tag in shown.items() if tag in ("failure", "error")} == hosts
+    for host, status in fleet.statuses().items():
+        if host not in hosts:
+            assert shown[host] == ("passed" if status in ("fixed", "use_guarded_upgrade") else "skipped"), host
+
+
+def test_each_host_has_its_own_policy(fleet: Fleet, plays: Any) -> None:
+    """The first host's one is no one else's, in JUnit neither."""
+    fleet.hosts["gap"]["ups_ap9624_fail_on"] = []
+    fleet.hosts["srt"]["ups_ap9624_fail_on"] = "no_published_fix"
+    fleet.hosts["id1003"]["ups_ap9624_fail_on"] = ["unknown"]
+    fleet.hosts["silent"]["ups_ap9624_fail_on"] = ["unreachable"]
+    fleet.hosts["switch"]["ups_ap9624_fail_on"] = ["unknown"]
+    fleet.write()
+    play = plays(fleet, COMPLIANCE)
+    assert play.wait() == 2
+    assert failed(play) == {"srt", "id1003", "silent"} and fleet.statuses() == STATUS
+    assert_junit_is_the_policy(fleet, {"srt", "id1003", "silent"})
+
+
+def test_another_strategy_in_ansible_cfg_changes_nothing(fleet: Fleet, plays: Any) -> None:
+    """With the free one the first host alone would write a report in which all others have no result."""
+    settings = fleet.folder / "ansible.cfg"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("[defaults]", "[defaults]\nstrategy = free"), encoding="utf-8")
+    play = plays(fleet, COMPLIANCE, "--check")
+    assert play.wait() == 0, play.text
+    assert len(fleet.written()) == 1 and fleet.statuses() == STATUS
+    assert_junit_is_the_policy(fleet, set())
 
 
 def test_a_run_in_which_all_fail_still_says_the_numbers_last(fleet: Fleet, plays: Any) -> None:
@@ -385,6 +425,26 @@ def test_one_host_with_wrong_variables_does_not_hide_the_others(fleet: Fleet, pl
     assert "12 units: " in flat(play) and "nowhere" in play.text and "ups_ap9624_snmp_prot" in play.text
 
 
+@pytest.mark.parametrize("policy", [7, "{{ nowhere }}", ["unreachble"]])
+def test_a_wrong_policy_of_the_first_host_costs_only_its_own_row(policy: Any, fleet: Fleet, plays: Any) -> None:
+    fleet.hosts = {"first": {**fleet.hosts["fixed"], "ups_ap9624_fail_on": policy}} | fleet.hosts
+    fleet.write()
+    play = plays(fleet, COMPLIANCE, "-l", "ups")
+    assert play.wait() == 2
+    assert failed(play) == {"first", "gap"} and fleet.statuses() == STATUS | {"first": "error"}
+    assert_junit_is_the_policy(fleet, {"first", "gap"})
+    # It names the variable, and the numbers still come last.
+    said = flat(play)
+    assert "first: NOT ASKED" in said and ("fail_on" in said or "nowhere" in said)
+    assert said.index("first: NOT ASKED") < said.index("9 units: ")
+
+
+def test_one_unit_is_said_in_the_singular(fleet: Fleet, plays: Any) -> None:
+    play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed,localhost", "-e", "ups_ap9624_snmp_retries=99")
+    assert play.wait() == 2
+    assert "The one unit was not asked, and no report was written" in flat(play)
+
+
 def test_nothing_to_look_at_is_a_failure(empty: Fleet, plays: Any) -> None:
     play = plays(empty, COMPLIANCE)
     assert play.wait() == 2
@@ -400,6 +460,21 @@ def test_a_report_that_cannot_be_written_fails_the_run(fleet: Fleet, plays: Any)
     play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed,srt")
     assert play.wait() == 2
     assert "The report cannot be written to /proc/nowhere" in flat(play)
+
+
+def test_a_wrong_folder_is_noticed_before_any_unit_is_asked(fleet: Fleet, plays: Any) -> None:
+    fleet.shared["compliance_report_dest"] = "/dev/null/reports"
+    fleet.write()
+    play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed,srt")
+    assert play.wait() == 2
+    assert "cannot be written to /dev/null/reports: /dev/null is not a folder" in flat(play)
+    assert "Judge the UPS" not in play.text
+
+
+def test_a_misspelled_variable_of_the_report_is_noticed_first(fleet: Fleet, plays: Any) -> None:
+    play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed", "-e", "compliance_report_ulr=https://reports.example.net")
+    assert play.wait() == 2
+    assert "Unknown variable compliance_report_ulr" in flat(play) and "Judge the UPS" not in play.text
 
 
 # --- as AWX runs it ---------------------------------------------------------------------------------------------------
@@ -473,7 +548,16 @@ KEYWORDS = {
     "name", "when", "vars", "register", "failed_when", "changed_when", "check_mode", "run_once", "no_log", "tags",
     "loop", "loop_control",
 }  # fmt: skip
-PLAY_KEYWORDS = {"name", "hosts", "gather_facts", "any_errors_fatal", "max_fail_percentage", "tasks", "vars"}
+PLAY_KEYWORDS = {
+    "name",
+    "hosts",
+    "gather_facts",
+    "any_errors_fatal",
+    "max_fail_percentage",
+    "tasks",
+    "vars",
+    "strategy",
+}
 
 
 class Reader:
@@ -534,6 +618,12 @@ def test_there_is_no_task_that_can_write_to_a_device() -> None:
     assert {"dcops.apc.ups_ap9624_info", "dcops.apc.compliance_report"} <= reader.modules
 
 
+@pytest.mark.parametrize("name", ["ap9624_compliance", "compliance_merge"])
+def test_no_play_leaves_its_strategy_to_ansible_cfg(name: str) -> None:
+    plays = yaml.safe_load((REPO / "playbooks" / f"{name}.yml").read_text(encoding="utf-8"))
+    assert {play["strategy"] for play in plays if "hosts" in play} == {"ansible.builtin.linear"}
+
+
 def role_file(name: str) -> Any:
     return yaml.safe_load((REPO / "roles" / "ups_ap9624" / name).read_text(encoding="utf-8"))
 
@@ -564,6 +654,8 @@ def test_the_role_speaks_the_words_of_the_report() -> None:
     from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 
     words = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"]["ups_ap9624_fail_on"]["choices"]
+    # The empty text of a survey.
+    assert words.pop(0) == ""
     assert set(words) <= set(NAMES)
     mild = {GapStatus.FIXED.value, GapStatus.NOT_AFFECTED.value}
     assert set(words) == {status.value for status in GapStatus} - mild | {

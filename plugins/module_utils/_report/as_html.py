@@ -13,6 +13,7 @@ from .page_script import SCRIPT
 from .page_style import STYLE
 from .page_tables import ats_section, esc, pill, units_section
 from .statuses import BY_NAME, ORDER, STATUSES, Status
+from .text import units_text
 
 _BAR_PX = 44
 
@@ -64,7 +65,7 @@ def _header(report: Mapping[str, Any]) -> str:
         ("Written", _when(report["generated_at"])),
         ("Units", esc(report["total"])),
         ("Part of the job", esc(report["slice"])) if report["slice"] else None,
-        ("Merged from", f"{len(report['merged_from'])} reports") if report["merged_from"] else None,
+        ("Merged from", _merged_from(len(report["merged_from"]))) if report["merged_from"] else None,
         ("Written by", f"{esc(generator['name'])} {esc(generator['version'])}"),
     ]
     listed = "".join(
@@ -75,12 +76,17 @@ def _header(report: Mapping[str, Any]) -> str:
     )
 
 
+def _merged_from(number: int) -> str:
+    return "1 report" if number == 1 else f"{number} reports"
+
+
 def _simulated(report: Mapping[str, Any]) -> str:
     number = sum(row["simulated"] is not None for row in report["units"])
     if not number:
         return ""
     return (
-        f'<p class="simulated"><strong>SIMULATED</strong> {number} of {report["total"]} units are simulated devices. '
+        f'<p class="simulated"><strong>SIMULATED</strong> {number} of {units_text(report["total"])} '
+        f"{'is a simulated device' if number == 1 else 'are simulated devices'}. "
         "This says nothing about real ones.</p>\n"
     )
 
@@ -167,7 +173,7 @@ def _advice(advice: Mapping[tuple[str, str], int]) -> str:
 def _sources(report: Mapping[str, Any]) -> str:
     rules = "".join(f"<li><strong>{esc(rule['id'])}</strong>: {esc(rule['about'])}</li>\n" for rule in report["rules"])
     merged = "".join(
-        f"<li>{esc(item['location'])}: {esc(item['total'])} units, written {_when(item['generated_at'])}, "
+        f"<li>{esc(item['location'])}: {units_text(item['total'])}, written {_when(item['generated_at'])}, "
         f"SHA-256 {esc(item['sha256'])}</li>\n"
         for item in report["merged_from"]
     )

@@ -118,6 +118,8 @@ body{padding:1rem}
 .wide tbody th{font-size:1.0625rem}
 .wide td[data-label]::before{content:attr(data-label) ": ";color:var(--muted)}
 .wide td:empty{display:none}
+/* Nothing to sort by there, and each value has its label: only a screen reader needs these. */
+#ats thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 .tools input{width:100%}
 .tools>div{flex:1 1 12rem}
 }

@@ -8,9 +8,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from . import schema
+from .consistency import contradiction
 from .statuses import count
 from .text import MAX_SENTENCE, printable, tidy
 from .version import NAME, SCHEMA_VERSION, VERSION
@@ -27,7 +29,7 @@ MAX_BYTES = 128 * 1024 * 1024
 
 
 class ReportError(Exception):
-    """A report from outside cannot be used; the message says why, without repeating its texts."""
+    """A report from outside cannot be used; the message says why, and repeats its texts bounded and printable only."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def build(head: Head, rows: Iterable[dict[str, Any]], sources: Sequence[Source] 
     }
 
 
-def parse(location: str, data: bytes, sha256: str | None) -> Source:
+def parse(location: str, data: bytes, sha256: str | None, now: datetime | None = None) -> Source:
     """A JSON report from outside, checked to the last field. Raises ReportError naming the file."""
     found = hashlib.sha256(data).hexdigest()
     if sha256 is not None and sha256.strip().lower() != found:
@@ -130,6 +132,9 @@ def parse(location: str, data: bytes, sha256: str | None) -> Source:
     problem = schema.problem_with(content, schema.REPORT)
     if problem:
         raise ReportError(f"{location} does not fit the schema of compliance reports: {problem}.")
+    problem = contradiction(content, now or datetime.now(timezone.utc))
+    if problem:
+        raise ReportError(f"{location} contradicts itself, so it was changed or damaged: {problem}.")
     return Source(location, found, content)
 
 

@@ -8,12 +8,13 @@ Private to the collection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .._domain.exposure import ats_exposure
 from .._domain.versions import Version
 from .statuses import UPS_STATUSES
-from .text import MAX_SENTENCE, host_text, tidy
+from .text import MAX_SENTENCE, host_names, host_text, plain, tidy
 
 UNREACHABLE_KINDS = ("timeout", "busy")
 BASES = ("bulletin", "release notes", "operator")
@@ -24,22 +25,39 @@ _MAX_INT = 2**53 - 1
 _MAX_ADVICE = 20
 
 
-def rows_of(
-    units: Iterable[Mapping[str, Any]], hosts: Iterable[str], now: str
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows, sorted by host, and the hosts that came twice (the last one counts)."""
+@dataclass(frozen=True)
+class Rows:
+    """``twice``: hosts that came more than once, of which the last one counts. ``renamed``: names that had to be told
+    apart. ``fails``: host -> whether the policy of its run fails it, where the run said so."""
+
+    rows: list[dict[str, Any]]
+    twice: list[str]
+    renamed: list[str]
+    fails: dict[str, bool]
+
+
+def rows_of(units: Iterable[Mapping[str, Any]], hosts: Iterable[str], now: str) -> Rows:
+    """One row for every host, sorted."""
+    units, hosts = list(units), list(hosts)
+    given = [unit.get("host") or "" for unit in units]
+    names = host_names([*given, *hosts])
     rows: dict[str, dict[str, Any]] = {}
+    fails: dict[str, bool] = {}
     twice: list[str] = []
-    for unit in units:
-        row = row_of(unit, now)
-        if row["host"] in rows:
-            twice.append(row["host"])
-        rows[row["host"]] = row
+    for unit, host in zip(units, given, strict=True):
+        name = names[plain(host)]
+        if name in rows:
+            twice.append(name)
+        rows[name] = {**row_of(unit, now), "host": name}
+        fails.pop(name, None)
+        if isinstance(unit.get("fails"), bool):
+            fails[name] = unit["fails"]
     for host in hosts:
-        name = host_text(host)
+        name = names[plain(host)]
         if name not in rows:
-            rows[name] = row_of({"host": host}, now)
-    return [rows[name] for name in sorted(rows)], twice
+            rows[name] = {**row_of({}, now), "host": name}
+    renamed = sorted(name for text, name in names.items() if name != host_text(text))
+    return Rows([rows[name] for name in sorted(rows)], twice, renamed, fails)
 
 
 def row_of(unit: Mapping[str, Any], now: str) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .statuses import NOT_JUDGED, STATUSES
-from .text import printable
+from .text import printable, units_text
 
 _MOST_HOSTS = 20
 
 
-def summary_of(report: Mapping[str, Any], location: str | None, twice: Iterable[str] = ()) -> list[str]:
+def summary_of(
+    report: Mapping[str, Any], location: str | None, twice: Iterable[str] = (), renamed: Iterable[str] = ()
+) -> list[str]:
     """Bounded, whatever the number of units."""
     counts, units = report["counts"], report["units"]
     simulated = sum(row["simulated"] is not None for row in units)
@@ -21,7 +23,7 @@ def summary_of(report: Mapping[str, Any], location: str | None, twice: Iterable[
     dark = [f"{row['host']} ({row['status']})" for row in units if row["status"] in NOT_JUDGED]
     gaps = [f"{row['host']} ({_step(row)})" for row in units if row["status"] == "fix_missing"]
     lines = [
-        f"{report['title']}: {report['total']} units" + (f", {simulated} of them SIMULATED" if simulated else ""),
+        f"{report['title']}: {units_text(report['total'])}" + (f", {simulated} of them SIMULATED" if simulated else ""),
         "; ".join(present) or "no units",
         _hosts("Fix missing", gaps),
         _hosts("No published fix", _named(units, "no_published_fix")),
@@ -29,6 +31,7 @@ def summary_of(report: Mapping[str, Any], location: str | None, twice: Iterable[
         _hosts("Not judged", dark),
         _hosts("Rack ATS that must never get 3.x", _named(units, "never_3x")),
         _hosts("Came twice, the newest row counts", [item["host"] for item in report["replaced"]] + list(twice)),
+        _hosts("Hosts whose names read alike, told apart by a mark", list(renamed)),
         f"Report: {location}" if location else "Check mode: no report was written",
     ]
     return [line for line in lines if line]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 MAX_TEXT = 300
 MAX_SENTENCE = 2000
@@ -37,9 +38,34 @@ def tidy(value: object, limit: int = MAX_TEXT) -> str | None:
 
 def host_text(value: object) -> str:
     """An inventory name. Two long names that begin alike stay two names."""
-    text = str.__str__(value) if isinstance(value, str) else str(value)
+    text = plain(value)
     shown = printable(text, MAX_HOST)
     if len(shown) == MAX_HOST and shown != text:
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        shown = f"{shown[: MAX_HOST - 10]}…{digest}"
+        shown = _told_apart(shown, text)
     return shown or "(no name)"
+
+
+def host_names(values: Iterable[object]) -> dict[str, str]:
+    """Name in the inventory -> name in the report. Names that read alike once they are printable stay apart: the one
+    that is written so keeps it, each other one gets a mark of its own."""
+    shown = {text: host_text(text) for text in map(plain, values)}
+    by_name: dict[str, list[str]] = {}
+    for text, name in shown.items():
+        by_name.setdefault(name, []).append(text)
+    for name, texts in by_name.items():
+        if len(texts) > 1:
+            shown |= {text: _told_apart(name, text) for text in texts if text != name}
+    return shown
+
+
+def plain(value: object) -> str:
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
+def _told_apart(shown: str, text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{shown[: MAX_HOST - 10]}…{digest}"
+
+
+def units_text(number: int) -> str:
+    return f"{number} unit" if number == 1 else f"{number} units"

@@ -8,19 +8,14 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import (
-    default_state_dir,
-    in_container,
-    on_a_mount,
-)
 from ansible_collections.dcops.apc.plugins.module_utils._report.as_html import as_html
-from ansible_collections.dcops.apc.plugins.module_utils._report.as_text import as_csv, as_json, as_junit, verdict
+from ansible_collections.dcops.apc.plugins.module_utils._report.as_text import as_csv, as_json, as_junit
+from ansible_collections.dcops.apc.plugins.module_utils._report.policy import failing
 from ansible_collections.dcops.apc.plugins.module_utils._report.report import (
     MAX_BYTES,
     Head,
@@ -33,22 +28,22 @@ from ansible_collections.dcops.apc.plugins.module_utils._report.rows import rows
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 from ansible_collections.dcops.apc.plugins.module_utils._report.summary import summary_of
 from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._runs._report_place import (
+    FORMATS,
+    check_targets,
+    folder_of,
+    publish,
+    source_entry,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import MAX_TEXT, OptionError, from_env
 from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
+from ansible_collections.dcops.apc.plugins.module_utils._transport.report_folder import StoreError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.report_store import (
-    StoreError,
     Web,
-    folder_problem,
-    put_files,
     read_report,
     url_problem,
-    write_folder,
 )
 
-# Format -> file name and content.
-Files = dict[str, tuple[str, bytes]]
-FORMATS = ("json", "csv", "junit", "html")
-_SUFFIX = {"json": ".json", "csv": ".csv", "junit": ".junit.xml", "html": ".html"}
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "units": {"type": "list", "elements": "dict", "default": []},
     "hosts": {"type": "list", "elements": "str", "default": []},
@@ -58,7 +53,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "change_reference": {"type": "str"},
     "slice": {"type": "str"},
     "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
-    "fail_on": {"type": "list", "elements": "str", "choices": list(NAMES), "default": []},
+    "fail_on": {"type": "list", "elements": "str", "choices": list(NAMES), "default": ["fix_missing"]},
     "dest": {"type": "path"},
     "basename": {"type": "str"},
     "state_dir": {"type": "path", "fallback": (from_env, ["APC_STATE_DIR"])},
@@ -81,23 +76,18 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     _check(params)
     key = slice_key(params.get("slice"))
-    folder = None if params.get("url") else _folder(params)
+    folder = None if params.get("url") else folder_of(params)
     web = Web(
         params.get("url_username"), params.get("url_password"), params["validate_certs"], params["http_timeout_s"]
     )
-    rows, twice = rows_of(params["units"], params["hosts"] if not params["reports"] else [], stamp)
+    check_targets(params, folder)
     sources = _sources(params["reports"], web)
-    if sources:
-        rows += _missing(params["hosts"], rows, sources, stamp)
+    found = rows_of(params["units"], _unmerged(params, sources), stamp)
     head = Head(params.get("title"), params.get("change_reference"), params.get("slice"), stamp)
-    report = build(head, rows, sources)
-    files = _files(report, params, _basename(params, now, folder))
-    places = _publish(files, folder, params["url"], web) if not check_mode else {}
-    failing = [
-        {"host": row["host"], "status": row["status"]}
-        for row in report["units"]
-        if verdict(row["status"], params["fail_on"]) in ("failure", "error")
-    ]
+    report = build(head, found.rows, sources)
+    failed = failing(report["units"], params["fail_on"], found.fails)
+    contents = _contents(report, params["formats"], failed)
+    files, places = publish(contents, params, now, folder, web, check_mode)
     main = "json" if "json" in files else next(iter(files))
     result = {
         "location": places.get(main),
@@ -114,7 +104,8 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
             for name in files
         ],
         "slice_key": key,
-        "duplicates": twice,
+        "duplicates": found.twice,
+        "renamed": found.renamed,
         **{
             name: report[name]
             for name in ("title", "generated_at", "change_reference", "slice", "simulated", "counts", "total")
@@ -125,8 +116,8 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
         # What was proposed in check mode is what would be done.
         "changed": True,
         "report": result,
-        "failing": failing,
-        "summary": summary_of(report, result["location"], twice),
+        "failing": [{"host": row["host"], "status": row["status"]} for row in report["units"] if row["host"] in failed],
+        "summary": summary_of(report, result["location"], found.twice, found.renamed),
     }
 
 
@@ -150,20 +141,10 @@ def _check(params: Mapping[str, Any]) -> None:
             "beginning with one of the last three, at most 151."
         )
     for number, entry in enumerate(params["reports"]):
-        location, _sha256 = _entry(entry, number)
+        location, _sha256 = source_entry(entry, number)
         problem = url_problem(location) if is_url(location) else ""
         if problem:
             raise OptionError(f"reports[{number}] {problem}.")
-
-
-def _entry(entry: Any, number: int) -> tuple[str, str | None]:
-    if isinstance(entry, str):
-        return str.__str__(entry), None
-    if isinstance(entry, Mapping):
-        location, sha256 = entry.get("location"), entry.get("sha256")
-        if isinstance(location, str) and location and (sha256 is None or isinstance(sha256, str)):
-            return str.__str__(location), sha256
-    raise OptionError(f"reports[{number}] is neither a path, a URL nor a dictionary with location and sha256.")
 
 
 def slice_key(label: str | None) -> str:
@@ -178,42 +159,10 @@ def slice_key(label: str | None) -> str:
     return plain if plain[0].isdigit() else f"slice_{plain}"
 
 
-def _folder(params: Mapping[str, Any]) -> Path:
-    given = params.get("dest")
-    if given:
-        folder = Path(given).expanduser().absolute()
-    else:
-        state = params.get("state_dir")
-        folder = (Path(state).expanduser().absolute() if state else default_state_dir()) / "reports"
-        if not state and in_container() and not on_a_mount(folder):
-            raise Stop(
-                "state",
-                f"{folder} is inside this container and would vanish with it: give dest or state_dir (a mounted "
-                "folder), or url.",
-            )
-    problem = folder_problem(folder)
-    if problem:
-        raise Stop("state", f"The report cannot be written to {folder}: {problem}.")
-    return folder
-
-
-def _basename(params: Mapping[str, Any], now: datetime, folder: Path | None) -> str:
-    if params.get("basename"):
-        return str(params["basename"])
-    label = re.sub(r"[^A-Za-z0-9]+", "-", params.get("slice") or "").strip("-")[:60]
-    name = f"ap9624-compliance_{now:%Y%m%dT%H%M%SZ}{'_' + label if label else ''}"
-    # Two runs in one second must not overwrite each other's report.
-    number, found = 1, name
-    while folder is not None and any((folder / f"{found}{suffix}").exists() for suffix in _SUFFIX.values()):
-        number += 1
-        found = f"{name}_{number}"
-    return found
-
-
 def _sources(entries: list[Any], web: Web) -> list[Source]:
     sources = []
     for number, entry in enumerate(entries):
-        location, sha256 = _entry(entry, number)
+        location, sha256 = source_entry(entry, number)
         try:
             sources.append(parse(printable(location), read_report(location, MAX_BYTES, web), sha256))
         except StoreError as exc:
@@ -223,34 +172,21 @@ def _sources(entries: list[Any], web: Web) -> list[Source]:
     return sources
 
 
-def _missing(hosts: list[str], rows: list[dict[str, Any]], sources: list[Source], stamp: str) -> list[dict[str, Any]]:
-    """Hosts of the run that neither a unit nor a merged report knows."""
-    there = {row["host"] for row in rows} | {row["host"] for source in sources for row in source.content["units"]}
-    return rows_of([], [host for host in hosts if host_text(host) not in there], stamp)[0]
+def _unmerged(params: Mapping[str, Any], sources: list[Source]) -> list[str]:
+    """Hosts of the run that no merged report knows."""
+    there = {row["host"] for source in sources for row in source.content["units"]}
+    return [host for host in params["hosts"] if host_text(host) not in there]
 
 
-def _files(report: dict[str, Any], params: Mapping[str, Any], name: str) -> Files:
+def _contents(report: dict[str, Any], formats: list[str], failed: Collection[str]) -> dict[str, bytes]:
     """JSON last: where it is, the others are."""
     make = {
         "csv": lambda: as_csv(report),
-        "junit": lambda: as_junit(report, params["fail_on"]),
+        "junit": lambda: as_junit(report, failed),
         "html": lambda: as_html(report),
         "json": lambda: as_json(report),
     }
-    return {form: (f"{name}{_SUFFIX[form]}", make[form]()) for form in make if form in params["formats"]}
-
-
-def _publish(files: Files, folder: Path | None, url: str, web: Web) -> dict[str, str]:
-    """Format -> path or URL."""
-    contents = dict(files.values())
-    if folder is None:
-        places = put_files(url, contents, web)
-    else:
-        try:
-            places = write_folder(folder, contents)
-        except StoreError as exc:
-            raise Stop("state", str(exc)) from exc
-    return {form: places[name] for form, (name, _content) in files.items()}
+    return {form: make[form]() for form in make if form in formats}
 
 
 def without_bulk(module_args: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where reports are kept: a folder, or a web server that takes PUT. Private to the collection."""
+"""Reports on a web server that takes PUT, and reading one from there or from a file. Private to the collection."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from .errors import TransportError
 from .package_url import is_url, redact_url
+from .report_folder import read_file
 
 try:
     import requests
@@ -28,10 +25,6 @@ else:
 
 T = TypeVar("T")
 _CHUNK = 64 * 1024
-
-
-class StoreError(Exception):
-    """A file or folder cannot be used; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -59,56 +52,6 @@ def url_problem(url: str) -> str:
     if "@" in url:
         return "holds a user or a password: use url_username and url_password"
     return "must not have a query or a fragment" if "?" in url or "#" in url else ""
-
-
-def folder_problem(folder: Path) -> str:
-    """Why nothing could be written there; empty if it could. Writes nothing."""
-    nearest = folder
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        return f"{nearest} is not a folder"
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"{nearest} cannot be written"
-    return ""
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Each file is there as a whole or not at all, whatever ends the run. Returns name -> path."""
-    temporary: dict[str, Path] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            for name, content in files.items():
-                temporary[name] = folder / f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
-                _write(temporary[name], content)
-            for name in files:
-                os.replace(temporary[name], folder / name)
-            _sync_folder(folder)
-        finally:
-            for path in temporary.values():
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
-    except OSError as exc:
-        raise StoreError(f"The report cannot be written to {folder}: {exc.strerror or exc}.") from exc
-    return {name: str(folder / name) for name in files}
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """The names must be on the disk too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def put_files(folder_url: str, files: Mapping[str, bytes], web: Web) -> dict[str, str]:
@@ -159,28 +102,13 @@ def _refuse(status: int) -> None:
 def read_report(location: str, max_bytes: int, web: Web) -> bytes:
     """A file or a URL, bounded in size; a URL also in time."""
     if not is_url(location):
-        return _read_file(location, max_bytes)
+        return read_file(location, max_bytes)
     _need_requests()
     shown = redact_url(location)
     try:
         return within(web.timeout_s, partial(_get, location, max_bytes, web))
     except TransportError as exc:
         raise TransportError(exc.kind, f"{shown} could not be read: {exc.message}.") from None
-
-
-def _read_file(location: str, max_bytes: int) -> bytes:
-    path = Path(location).expanduser()
-    try:
-        # A pipe or a terminal would wait for ever.
-        if not path.is_file():
-            raise StoreError(f"The report {path} cannot be read: there is no such file.")
-        with path.open("rb") as stream:
-            content = stream.read(max_bytes + 1)
-    except (OSError, ValueError) as exc:
-        raise StoreError(f"The report {path} cannot be read: {getattr(exc, 'strerror', None) or exc}.") from exc
-    if len(content) > max_bytes:
-        raise StoreError(f"The report {path} is larger than {max_bytes:,} bytes.")
-    return content
 
 
 def _get(url: str, max_bytes: int, web: Web) -> bytes:
@@ -246,4 +174,4 @@ def _need_requests() -> Any:
         raise TransportError("unsupported", "A URL needs the Python package requests: pip install requests.")
 
 
-__all__ = ["StoreError", "Web", "folder_problem", "put_files", "read_report", "url_problem", "within", "write_folder"]
+__all__ = ["Web", "put_files", "read_report", "url_problem", "within"]

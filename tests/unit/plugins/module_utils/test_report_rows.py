@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._results import en
 REPO = Path(__file__).resolve().parents[4]
 SCHEMA_FILE = REPO / "docs" / "schema" / "compliance_report_v1.schema.json"
 EARLY, LATE = "2026-03-14T02:00:00Z", "2026-03-15T02:00:00Z"
+NOW = datetime(2026, 3, 15, 2, 30, tzinfo=timezone.utc)
 UPS = {
     "model": "Smart-UPS 1500",
     "sku": "SMT1500RM2U",
@@ -70,7 +72,7 @@ def one(now: str = EARLY, **unit: Any) -> dict[str, Any]:
 
 
 def report(*units: dict[str, Any], now: str = EARLY, **head: Any) -> dict[str, Any]:
-    return build(Head(now=now, **head), rows_of(units, [], now)[0])
+    return build(Head(now=now, **head), rows_of(units, [], now).rows)
 
 
 def test_a_judged_ups() -> None:
@@ -137,13 +139,34 @@ def test_simulated(nmc: dict[str, Any], factor: int | None) -> None:
 
 
 def test_no_host_is_lost() -> None:
-    found, twice = rows_of([UNIT, {"host": "b"}, {"host": "b", "error": "e"}], ["ups-1", "b", "c", "c"], EARLY)
-    assert [(row["host"], row["status"]) for row in found] == [
+    made = rows_of([UNIT, {"host": "b"}, {"host": "b", "error": "e"}], ["ups-1", "b", "c", "c"], EARLY)
+    assert [(row["host"], row["status"]) for row in made.rows] == [
         ("b", "error"),
         ("c", "no_result"),
         ("ups-1", "fix_missing"),
     ]
-    assert twice == ["b"]
+    assert made.twice == ["b"] and made.renamed == []
+
+
+def test_names_that_read_alike_stay_two_hosts() -> None:
+    """A control character of an inventory is spelled out, and somebody may have spelled it out already."""
+    pairs = [("a\u202eb", "a\\u202eb"), ("x\ty", "x y")]
+    units = [{"host": raw, "error": {"kind": "timeout"}} for raw, _spelled in pairs]
+    spelled = [name for _raw, name in pairs]
+    for found, hosts in ((units, spelled), ([{"host": name} for name in spelled], [raw for raw, _name in pairs])):
+        made = rows_of(found, hosts, EARLY)
+        names = [row["host"] for row in made.rows]
+        assert len(set(names)) == 4 and set(spelled) <= set(names)
+        assert set(made.renamed) == set(names) - set(spelled) and made.twice == []
+        unreachable = {row["host"] for row in made.rows if row["status"] == "unreachable"}
+        assert unreachable == (set(made.renamed) if found is units else set())
+    assert rows_of(units, [], EARLY).renamed == []
+
+
+def test_what_a_run_says_of_a_host_belongs_to_that_host() -> None:
+    units = [{"host": "a", "fails": True}, {"host": "b", "fails": False}, {"host": "c"}, {"host": "d", "fails": "yes"}]
+    assert rows_of([*units, {"host": "a"}], [], EARLY).fails == {"b": False}
+    assert rows_of(units, [], EARLY).fails == {"a": True, "b": False}
 
 
 anything = st.recursive(
@@ -170,11 +193,12 @@ messy = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(st.lists(messy, max_size=4), st.lists(st.text(max_size=6), max_size=3))
 def test_every_report_fits_its_schema(units: list[dict[str, Any]], hosts: list[str]) -> None:
-    found, _twice = rows_of(units, hosts, EARLY)
+    found = rows_of(units, hosts, EARLY).rows
     made = build(Head(now=EARLY), found)
+    assert len(found) == len({unit["host"] for unit in units} | set(hosts))
     assert schema.problem_with(made, schema.REPORT) == ""
     assert made["total"] == sum(made["counts"].values()) == len(found)
-    assert parse("r.json", as_json(made), None).content == made
+    assert parse("r.json", as_json(made), None, NOW).content == made
 
 
 def test_published_schema_is_the_one_in_use() -> None:
@@ -232,7 +256,7 @@ def test_version_is_the_collections() -> None:
 
 
 def source(made: dict[str, Any], name: str = "r.json") -> Any:
-    return parse(name, as_json(made), None)
+    return parse(name, as_json(made), None, NOW)
 
 
 def test_merge_keeps_the_newest_row_and_says_so() -> None:
@@ -279,16 +303,16 @@ def test_merging_again_changes_nothing() -> None:
 )
 def test_bad_reports_are_refused_by_name(data: bytes, words: str) -> None:
     with pytest.raises(ReportError) as caught:
-        parse("/srv/slice-2.json", data, None)
+        parse("/srv/slice-2.json", data, None, NOW)
     assert str(caught.value).startswith("/srv/slice-2.json ") and words in str(caught.value)
 
 
 def test_checksum() -> None:
     data = as_json(report(UNIT))
     right = hashlib.sha256(data).hexdigest()
-    assert parse("r", data, right.upper()).sha256 == right
+    assert parse("r", data, right.upper(), NOW).sha256 == right
     with pytest.raises(ReportError, match="is not the report that was meant"):
-        parse("r", data, "0" * 64)
+        parse("r", data, "0" * 64, NOW)
 
 
 def test_a_text_that_grows_by_spelling_it_out_still_fits() -> None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import base64
 import datetime
+import errno
 import hashlib
 import http.server
 import json
 import os
 import re
+import signal
 import ssl
 import stat
 import threading
@@ -25,8 +27,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
-from ansible_collections.dcops.apc.plugins.module_utils._runs import compliance_report
-from ansible_collections.dcops.apc.plugins.module_utils._transport import report_store
+from ansible_collections.dcops.apc.plugins.module_utils._runs import _report_place, compliance_report
+from ansible_collections.dcops.apc.plugins.module_utils._transport import report_folder, report_store
 
 UNITS = [{"host": "ups-1", "error": {"kind": "timeout", "message": "no answer"}}, {"host": "ups-2"}]
 NAMES = ["x.csv", "x.junit.xml", "x.html", "x.json"]
@@ -124,8 +126,8 @@ def run(check_mode: bool = False, **options: Any) -> dict[str, Any]:
     return _module.run_named("compliance_report", {**params, **options}, check_mode, None)
 
 
-def refused(words: str, kind: str, **options: Any) -> str:
-    result = run(**options)
+def refused(words: str, kind: str, check_mode: bool = False, **options: Any) -> str:
+    result = run(check_mode, **options)
     assert result["failed"] and result["error"]["kind"] == kind, result
     assert words in result["msg"] and result["msg"] == result["error"]["message"]
     return str(result["msg"])
@@ -139,7 +141,8 @@ def test_a_folder_holds_all_forms(tmp_path: Path) -> None:
     found = {path.name: path for path in dest.iterdir()}
     assert len(found) == 4 and set(found) == {entry["name"] for entry in result["report"]["files"]}
     assert all(
-        re.fullmatch(r"ap9624-compliance_\d{8}T\d{6}Z_2-of-5\.(json|csv|junit\.xml|html)", name) for name in found
+        re.fullmatch(r"ap9624-compliance_\d{8}T\d{6}Z-[0-9a-f]{8}_2-of-5\.(json|csv|junit\.xml|html)", name)
+        for name in found
     )
     for entry in result["report"]["files"]:
         data = Path(entry["location"]).read_bytes()
@@ -150,7 +153,6 @@ def test_a_folder_holds_all_forms(tmp_path: Path) -> None:
     assert hashlib.sha256(location.read_bytes()).hexdigest() == result["report"]["sha256"]
     assert result["report"]["slice_key"] == "2_of_5"
     assert result["failing"] == [
-        {"host": "ups-1", "status": "unreachable"},
         {"host": "ups-2", "status": "no_result"},
         {"host": "ups-3", "status": "no_result"},
     ]
@@ -164,20 +166,191 @@ def test_check_mode_writes_nothing(tmp_path: Path, web: Any) -> None:
     assert not (tmp_path / "new").exists() and web.seen == []
 
 
-def test_two_reports_of_one_second_do_not_overwrite(tmp_path: Path) -> None:
-    for _run in range(3):
-        assert not run(units=UNITS, dest=str(tmp_path), formats=["json"]).get("failed")
-    assert len(list(tmp_path.iterdir())) == 3
+@pytest.fixture
+def one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All runs are of the same second."""
+
+    class Stopped(datetime.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.datetime(2026, 3, 14, 2, 0, tzinfo=tz)
+
+    monkeypatch.setattr(compliance_report, "datetime", Stopped)
+
+
+def test_every_run_of_one_second_leaves_a_report_of_its_own(tmp_path: Path, web: Any, one_second: None) -> None:
+    for number in range(5):
+        for where in ({"dest": str(tmp_path)}, {"url": f"{web.url}/ok"}):
+            assert not run(units=[{"host": f"ups-{number}"}], formats=["json"], **where).get("failed")
+    for contents in ([path.read_bytes() for path in tmp_path.iterdir()], list(web.files.values())):
+        assert {json.loads(data)["units"][0]["host"] for data in contents} == {f"ups-{n}" for n in range(5)}
+
+
+@pytest.mark.parametrize("linking", [True, False])
+def test_runs_at_once_by_chance_with_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_second: None, linking: bool
+) -> None:
+    """Nobody has the name when both have looked: what is there when one of them writes is never replaced."""
+    if not linking:
+
+        def unsupported(*_arguments: Any) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(report_folder.os, "link", unsupported)
+    chances = ["aaaaaaaa", "aaaaaaaa", "bbbbbbbb"] + [f"{number:08x}" for number in range(9)]
+    monkeypatch.setattr(_report_place.secrets, "token_hex", lambda size: chances.pop(0) if size == 4 else token())
+    real = iter(range(1000))
+
+    def token() -> str:
+        return f"temporary{next(real)}"
+
+    locations = [run(units=[{"host": f"ups-{number}"}], dest=str(tmp_path))["report"]["location"] for number in (1, 2)]
+    assert [location[-13:] for location in locations] == ["aaaaaaaa.json", "bbbbbbbb.json"]
+    assert len(list(tmp_path.iterdir())) == 8
+    for number, location in enumerate(locations, 1):
+        for suffix in (".json", ".csv", ".junit.xml", ".html"):
+            text = Path(location).with_suffix(suffix).read_text(encoding="utf-8")
+            assert f"ups-{number}" in text and f"ups-{3 - number}" not in text
+            assert stat.S_IMODE(Path(location).with_suffix(suffix).stat().st_mode) == 0o600
+
+
+def test_a_name_of_which_one_file_is_taken_gets_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_second: None
+) -> None:
+    monkeypatch.setattr(_report_place, "secrets", Chance)
+    taken = tmp_path / "ap9624-compliance_20260314T020000Z-cccccccc.json"
+    taken.symlink_to(tmp_path / "nowhere")
+    refused("every name that was tried is in use", "state", units=UNITS, dest=str(tmp_path))
+    assert list(tmp_path.iterdir()) == [taken] and taken.is_symlink()
+
+
+class Chance:
+    @staticmethod
+    def token_hex(_size: int) -> str:
+        return "cccccccc"
+
+
+def test_runs_at_the_same_time(tmp_path: Path, one_second: None) -> None:
+    """In processes, as two schedules are: none loses a file."""
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                made = run(units=[{"host": f"ups-{number}-{unit}"} for unit in range(50)], dest=str(tmp_path))
+                status = int(bool(made.get("failed")))
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    assert len(list(tmp_path.iterdir())) == 16
+    for path in tmp_path.glob("*.json"):
+        hosts = {row["host"][:5] for row in json.loads(path.read_text())["units"]}
+        assert len(hosts) == 1 and hosts.pop() in path.with_suffix(".csv").read_text()
+
+
+def test_a_given_name_replaces_its_own_files_only(tmp_path: Path) -> None:
+    for host in ("ups-old", "ups-new"):
+        assert not run(units=[{"host": host}], dest=str(tmp_path), basename="x").get("failed")
+    assert {path.name for path in tmp_path.iterdir()} == set(NAMES)
+    assert all("ups-new" in path.read_text() and "ups-old" not in path.read_text() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
+def test_a_target_that_is_no_file_stops_all_four(tmp_path: Path, kind: str) -> None:
+    dest, victim = tmp_path / "dest", tmp_path / "victim"
+    dest.mkdir()
+    target = dest / "x.json"
+    for name in NAMES:
+        (dest / name).write_text("old")
+    target.unlink()
+    victim.write_text("precious")
+    if kind == "folder":
+        target.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(victim if kind == "link" else tmp_path / "nowhere")
+    words = "is a symbolic link" if kind in ("link", "dangling") else "is there and is not a file"
+    for check_mode in (True, False):
+        refused(f"x.json {words}", "state", check_mode=check_mode, units=UNITS, dest=str(dest), basename="x")
+    assert victim.read_text() == "precious" and not (tmp_path / "nowhere").exists()
+    assert [(dest / name).read_text() for name in NAMES[:3]] == ["old"] * 3
+
+
+def test_a_link_that_appeared_in_the_meantime_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "x.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(report_folder.StoreError, match="is a symbolic link"):
+        report_folder.write_folder(tmp_path, {"x.csv": b"1", "x.json": b"2"}, replace=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_merge_overwrites_none_of_its_parts(tmp_path: Path, web: Any) -> None:
+    made = run(units=UNITS, dest=str(tmp_path), basename="x")["report"]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "other").symlink_to(tmp_path)
+    for location in (made["location"], f"{tmp_path}/other/x.json"):
+        refused(
+            "x.json is one of the reports to merge, and would be overwritten",
+            "state", reports=[location], dest=str(tmp_path), basename="x",
+        )  # fmt: skip
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    run(units=UNITS, url=f"{web.url}/ok", basename="x")
+    count = len(web.seen)
+    refused(
+        "x.json is one of the reports to merge", "state",
+        reports=[f"{web.url}/ok/x.json"], url=f"{web.url}/ok/", basename="x",
+    )  # fmt: skip
+    assert len(web.seen) == count
+
+
+def test_a_linked_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert not run(units=UNITS, dest=f"{tmp_path}/link", basename="x").get("failed")
+    assert {path.name for path in (tmp_path / "real").iterdir()} == set(NAMES)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    refused("dangling is a symbolic link to nothing", "state", units=UNITS, dest=f"{tmp_path}/dangling/x")
+
+
+def test_leftovers_of_killed_runs_are_swept(tmp_path: Path) -> None:
+    """Killed between the writing and the publishing: nothing is left but a hidden file, and that goes later."""
+    child = os.fork()
+    if not child:
+        try:
+            report_folder._publish = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
+            run(units=UNITS, dest=str(tmp_path))
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    left = list(tmp_path.iterdir())
+    assert len(left) == 4 and all(path.name.startswith(report_folder.TEMPORARY) for path in left)
+    strange = tmp_path / ".x.json.123-abc.tmp"
+    strange.touch()
+    long_ago = time.time() - 3700
+    for path in (*left[:2], strange):
+        os.utime(path, (long_ago, long_ago))
+    assert not run(units=UNITS, dest=str(tmp_path), basename="x").get("failed")
+    assert {path.name for path in tmp_path.iterdir()} == {*NAMES, strange.name, *(path.name for path in left[2:])}
+
+
+def test_default_policy_is_a_missing_fix() -> None:
+    judged = [{"host": "gap", "ups": {"model": "m"}, "ap9624": {"status": "fix_missing"}}, *UNITS]
+    found = [entry["host"] for entry in run(True, units=judged, dest="/tmp")["failing"]]
+    assert found == ["gap", "ups-2"]
+    own = [{**unit, "fails": unit["host"] == "ups-1"} for unit in judged]
+    assert [entry["host"] for entry in run(True, units=own, dest="/tmp")["failing"]] == ["ups-1", "ups-2"]
 
 
 def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(units=UNITS, state_dir=str(tmp_path / "state"))
     assert Path(result["report"]["location"]).parent == tmp_path / "state" / "reports"
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(compliance_report, "in_container", lambda: False)
+    monkeypatch.setattr(_report_place, "in_container", lambda: False)
     assert Path(run(units=UNITS)["report"]["location"]).parent == tmp_path / "home" / "dcops-apc" / "reports"
-    monkeypatch.setattr(compliance_report, "in_container", lambda: True)
-    monkeypatch.setattr(compliance_report, "on_a_mount", lambda path: False)
+    monkeypatch.setattr(_report_place, "in_container", lambda: True)
+    monkeypatch.setattr(_report_place, "on_a_mount", lambda path: False)
     refused("would vanish with it: give dest or state_dir", "state", units=UNITS)
     # What was given is the user's word.
     assert not run(units=UNITS, state_dir=str(tmp_path / "state")).get("failed")
@@ -187,7 +360,7 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_folder_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     refused("is not a folder", "state", units=UNITS, dest=str(tmp_path / "file" / "x"))
-    monkeypatch.setattr(report_store.os, "access", lambda *_arguments: False)
+    monkeypatch.setattr(report_folder.os, "access", lambda *_arguments: False)
     refused(
         f"cannot be written to {tmp_path}/x: {tmp_path} cannot be written", "state", units=UNITS, dest=f"{tmp_path}/x"
     )
@@ -201,9 +374,9 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     if name == "write":
-        monkeypatch.setattr(report_store, "_write", full)
+        monkeypatch.setattr(report_folder, "_write", full)
     else:
-        monkeypatch.setattr(report_store.os, name, full)
+        monkeypatch.setattr(report_folder.os, name, full)
     refused("No space left on device", "state", units=UNITS, dest=str(tmp_path), basename="x")
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"] and (tmp_path / "x.json").read_text() == "old"
 
@@ -310,7 +483,8 @@ def test_bad_reports(tmp_path: Path, web: Any) -> None:
     refused(
         "missing.json cannot be read: there is no such file", "state", reports=[str(tmp_path / "missing.json")], **where
     )
-    refused("cannot be read: there is no such file", "state", reports=["/dev/zero"], **where)
+    for odd in ("/dev/zero", str(tmp_path)):
+        refused(f"{odd} cannot be read: it is not a regular file", "state", reports=[odd], **where)
     refused(
         "/none.json could not be read: the server answers 404", "transfer", reports=[f"{web.url}/none.json"], **where
     )

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._report import as_html, as_text, page_style
+from ansible_collections.dcops.apc.plugins.module_utils._report import as_html, as_text, page_style, policy, statuses
 from ansible_collections.dcops.apc.plugins.module_utils._report.report import Head, build
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import rows_of
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, NAMES, STATUSES
@@ -81,7 +81,7 @@ def ats(text: str, host: str = "ats-1") -> dict[str, Any]:
 
 
 def report(*units: dict[str, Any], **head: Any) -> dict[str, Any]:
-    return build(Head(now=NOW, **head), rows_of(units, [], NOW)[0])
+    return build(Head(now=NOW, **head), rows_of(units, [], NOW).rows)
 
 
 def hostile(text: str) -> dict[str, Any]:
@@ -309,16 +309,19 @@ def test_junit_of_known_attacks(text: str) -> None:
 @pytest.mark.parametrize(
     ("status", "fail_on", "outcome"),
     [
-        ("fix_missing", (), "failure"),
-        ("no_published_fix", (), "failure"),
-        ("no_published_fix", ("unknown",), "failure"),
+        ("fix_missing", (), "skipped"),
+        ("fix_missing", ("fix_missing",), "failure"),
+        ("no_published_fix", (), "skipped"),
+        ("no_published_fix", ("unknown",), "skipped"),
+        ("no_published_fix", ("no_published_fix",), "failure"),
         ("unknown", (), "skipped"),
         ("unknown", ("unknown",), "failure"),
         ("not_a_ups", (), "skipped"),
         ("not_a_ups", ("not_a_ups",), "failure"),
-        ("unreachable", (), "error"),
+        ("unreachable", (), "skipped"),
         ("unreachable", ("unreachable",), "error"),
-        ("error", (), "error"),
+        ("error", (), "skipped"),
+        ("error", ("error",), "error"),
         ("no_result", (), "error"),
         ("fixed", (), ""),
         ("not_affected", (), ""),
@@ -329,20 +332,54 @@ def test_junit_of_known_attacks(text: str) -> None:
     ],
 )
 def test_verdicts(status: str, fail_on: tuple[str, ...], outcome: str) -> None:
-    assert as_text.verdict(status, fail_on) == outcome
+    row = {"host": "h", "status": status, "error": None, "kind": None}
+    assert policy.outcome(status, bool(policy.failing([row], fail_on, {}))) == outcome
+
+
+def test_the_policy_of_its_own_run_decides_on_a_host() -> None:
+    rows = rows_of([unit("x", "a"), unit("x", "b"), unit("x", "c", "fixed"), failed("x", "d")], ["e"], NOW).rows
+    own = {"a": False, "c": True, "e": False}
+    # A host without a result fails whatever anybody says.
+    assert policy.failing(rows, ["fix_missing"], own) == {"b", "c", "e"}
+    assert policy.failing(rows, [], {}) == {"e"}
+
+
+@pytest.mark.parametrize("own", [{}, {"h": False}])
+def test_a_host_that_was_not_asked_always_fails(own: dict[str, bool]) -> None:
+    rows = rows_of([failed("snmp_port is no number", "h", "unsupported")], [], NOW).rows
+    assert policy.failing(rows, [], own) == {"h"}
+    assert policy.outcome(rows[0]["status"], True) == "error"
+
+
+def test_an_ats_is_none_of_the_policys_business() -> None:
+    rows = rows_of([{"host": "h", "ats": {"model": "?"}, "nmc": {"model": "?"}}], [], NOW).rows
+    assert rows[0]["status"] == "unknown" and policy.failing(rows, ["unknown"], {}) == frozenset()
 
 
 def test_junit_counts_and_messages() -> None:
     units = [unit("u", "a"), unit("u", "b", "unknown"), unit("u", "c", "fixed"), failed("silent", "d")]
     units += [failed("odd", "e", "internal"), failed("pdu", "f", "not_a_ups")]
-    suite = ET.fromstring(as_text.as_junit(report(*units, change_reference="CHG1"))).find("testsuite")
+    suite = ET.fromstring(as_text.as_junit(report(*units, change_reference="CHG1"), {"a", "d"})).find("testsuite")
     assert suite is not None
     totals = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
-    assert totals == {"tests": "6", "failures": "1", "errors": "2", "skipped": "2"}
+    assert totals == {"tests": "6", "failures": "1", "errors": "1", "skipped": "3"}
     messages = {case.get("name"): [child.get("message") for child in case][:1] for case in suite.iter("testcase")}
     assert messages["a"] == ["Fix missing (u -> u): u"]
     assert messages["d"] == ["Unreachable: silent"]
+    assert messages["e"] == ["Error (reported only: the policy does not fail on it): odd"]
+    assert messages["f"] == ["Not a UPS: pdu"] and messages["c"] == [None]
     assert {item.get("name"): item.get("value") for item in suite.iter("property")}["change_reference"] == "CHG1"
+    for host, shown in (("d", "error"), ("a", "failure"), ("e", "skipped")):
+        case = suite.find(f"testcase[@name='{host}']")
+        assert case is not None and case[0].tag == shown
+
+
+def test_junit_is_never_green_on_a_gap() -> None:
+    for status in statuses.GAPS:
+        case = next(ET.fromstring(as_text.as_junit(report(unit("u", "a", status)))).iter("testcase"))
+        said = str(case[0].get("message"))
+        assert case[0].tag == "skipped" and "(reported only: the policy does not fail on it)" in said
+        assert said.endswith(": u")
 
 
 def test_json_is_ascii_and_complete() -> None:
@@ -370,6 +407,7 @@ def test_summary_is_bounded_and_names_what_matters() -> None:
     units = [unit("v", f"ups-{number:03}") for number in range(100)]
     units += [failed("x", f"silent-{number:03}") for number in range(10)]
     lines = summary_of(report(*units, title="T"), "/r.json")
+    assert summary_of(report(unit("v"), title="T"), None)[0] == "T: 1 unit"
     assert lines[0] == "T: 110 units" and lines[1] == "Fix missing 100; Unreachable 10"
     assert "and 80 more" in lines[2] and "silent-009 (unreachable)" in lines[3]
     assert lines[-1] == "Report: /r.json" and all(len(line) < 3200 for line in lines)
