@@ -104,11 +104,13 @@ options:
       - The administrator of the management card. Not needed in check mode.
       - If not set, the environment variable E(APC_USERNAME) of the controller is used.
     type: str
+    required: false
   password:
     description:
       - The password of O(username). Not needed in check mode.
       - If not set, the environment variable E(APC_PASSWORD) of the controller is used.
     type: str
+    required: false
 extends_documentation_fragment:
   - dcops.apc.snmp
   - dcops.apc.account

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 # It names the time of the reading and whoever read it: two readings of the same settings differ in it.
-_GENERATED = re.compile(rb"^;[^\r\n]*generated on [^\r\n]*$", re.IGNORECASE | re.MULTILINE)
+_GENERATED = re.compile(rb"^;[^\r\n]*generated on [^\r\n]*\r?$", re.IGNORECASE | re.MULTILINE)
 _HEAD = re.compile(rb"^\s*(?:;|\[)", re.MULTILINE)
 _KEY = re.compile(r"^(?P<key>[^;\[=]{1,80}?)(?P<mark>\s*=\s*)(?P<value>.*)$")
 # Part of a key's name -> its value is not shown. A trap receiver's or a user's name may be what somebody logs in with.

@@ -38,8 +38,8 @@ _TEXTS: dict[UpsEnd, str] = {
     UpsEnd.UNCHANGED: "Nothing is to be done: no other firmware is wanted.",
     UpsEnd.GAP: "Nothing was done (check mode). The firmware that is missing, and what stands in the way, are listed.",
     UpsEnd.NO_TARGET: (
-        "Nothing was done (check mode). No version was named, and none is known to mend this unit: ask the maker, or name "
-        "a version."
+        "Nothing was done (check mode). No version was named, and none is known to mend this unit: ask the maker, or "
+        "name a version."
     ),
     UpsEnd.NOTHING_SENT: "Nothing was sent to the UPS. Leave it as it is, mend the cause, and run again.",
     UpsEnd.FILE_NOT_STARTED: (

@@ -73,7 +73,8 @@ ACCOUNT_SPEC: Spec = {
     "busy_timeout_s": {"type": "float", "default": 240.0},
     "allow_ftp": {"type": "bool", "default": False},
     "ssh_known_hosts": {"type": "path"},
-    "ssh_host_key": {"type": "str"},
+    # A fingerprint, and no secret.
+    "ssh_host_key": {"type": "str", "no_log": False},
     "ssh_accept_new_host_key": {"type": "bool", "default": False},
     "ssh_legacy_algorithms": {"type": "bool", "default": False},
 }

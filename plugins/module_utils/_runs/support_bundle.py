@@ -60,7 +60,8 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
         before = dest.read_bytes() if dest.exists() else None
     except OSError as exc:
         raise Stop("state", f"{dest} cannot be read: {exc.strerror}") from exc
-    changed = before != data
+    loose = before is not None and stat.S_IMODE(dest.stat().st_mode) & 0o077 != 0
+    changed = before != data or loose
     if changed and not check_mode:
         write_private(dest, data)
     files = [
