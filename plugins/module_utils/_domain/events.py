@@ -119,6 +119,8 @@ class EventLog:
     rows: tuple[EventRow, ...] = ()
     newest_first: bool | None = None
     recognised: bool = False
+    # What says, below the first row, when the log was fetched: neither head nor event, and nothing is judged by it.
+    passed_over: tuple[str, ...] = ()
 
     def chronological(self) -> tuple[EventRow, ...]:
         return self.rows[::-1] if self.newest_first in (True, None) else self.rows
@@ -136,6 +138,7 @@ def parse_event_log(data: bytes) -> EventLog:
     lines = _lines(decode_text(data[:MAX_BYTES]))
     whole = len(data) <= MAX_BYTES and len(lines) <= MAX_LINES
     head: list[str] = []
+    passed_over: list[str] = []
     rows: list[EventRow] = []
     # Everything above the titles of the event columns is head, whatever a person wrote into it.
     start = _after_titles(lines)
@@ -153,6 +156,8 @@ def parse_event_log(data: bytes) -> EventLog:
         if _RETRIEVED.match(line.strip()) or (row is not None and _is_retrieval(row)):
             if not begun:
                 head.append(line)
+            else:
+                passed_over.append(line)
             continue
         if row is None and (begun or _STRICT_START.match(_letters(line))):
             # Nothing is dropped: a damaged row may still tell of a download.
@@ -167,7 +172,7 @@ def parse_event_log(data: bytes) -> EventLog:
         else:
             rows.append(row)
     seen = start > 0 or any(row.stamp for row in rows) or any(_names_log(line) for line in head[:MAX_HEAD])
-    return EventLog(tuple(head[:MAX_HEAD]), tuple(rows), _order(rows), whole and seen)
+    return EventLog(tuple(head[:MAX_HEAD]), tuple(rows), _order(rows), whole and seen, tuple(passed_over))
 
 
 def _lines(text: str) -> list[str]:

@@ -104,7 +104,8 @@ def _download_failed(events: Sequence[Event]) -> Finding | None:
 
 def _in_progress(events: Sequence[Event]) -> Finding | None:
     begun: Event | None = None
-    for event in events:
+    # A start of the card ends what went on before it; a retry is logged anew.
+    for event in _since_start(events):
         if event.kind == "controller_download_begun":
             begun = event
         elif event.kind in ("controller_download_failed", "controller_download_succeeded"):

@@ -15,8 +15,8 @@ from typing import Any
 
 from .ats import AtsState, Comm, Source
 
-# The controller's clock and the card's uptime are not read at one moment.
-MARGIN = timedelta(seconds=60)
+# The controller's clock and the card's uptime are not read at one moment. Real seconds of a real unit.
+MARGIN_S = 60.0
 OLD = "old: the same as before the cold start, shown and not judged"
 
 
@@ -35,18 +35,22 @@ def readings_of(ats: AtsState) -> str:
     return "; ".join(f"{name}={reading.shown()}" for name, reading in known)
 
 
-def old_readings(records: Iterable[Mapping[str, Any]], started: datetime) -> frozenset[str]:
-    """What evidence holds from before this start of the card. A record whose time cannot be read counts for nothing."""
+def before(record: Mapping[str, Any], started: datetime, factor: float = 1.0) -> bool:
+    """Is the record from before this start of the card? One whose time cannot be read is not. ``factor``: device
+    seconds per real one."""
+    try:
+        when = datetime.fromisoformat(str(record.get("t", "")))
+    except ValueError:
+        return False
+    return when.tzinfo is not None and when + timedelta(seconds=MARGIN_S / factor) <= started
+
+
+def old_readings(records: Iterable[Mapping[str, Any]], started: datetime, factor: float = 1.0) -> frozenset[str]:
+    """What evidence holds from before this start of the card."""
     found = set()
     for record in records:
         values = record.get("values")
-        if record.get("kind") != "readings" or not isinstance(values, str) or not values:
-            continue
-        try:
-            when = datetime.fromisoformat(str(record.get("t", "")))
-        except ValueError:
-            continue
-        if when.tzinfo is not None and when + MARGIN <= started:
+        if record.get("kind") == "readings" and isinstance(values, str) and values and before(record, started, factor):
             found.add(values)
     return frozenset(found)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
 from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
-from .._domain.staleness import old_readings, readings_of
+from .._domain.staleness import before, old_readings, readings_of
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .clock import Clock
@@ -177,9 +177,13 @@ class Unit:
         sample = self.observer.newest
         if sample.uptime_s is not None:
             # Fixed here: a later restart of this run's own making is no cold start.
-            self.old = old_readings(self.earlier, self.clock.wall() - timedelta(seconds=sample.uptime_s))
+            self.old = old_readings(self.earlier, self._started(sample.uptime_s), self.factor)
         if sample.app_answers:
             self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
+
+    def _started(self, uptime_s: float) -> datetime:
+        """When this start of the card was, by the controller's clock: uptime counts device seconds."""
+        return self.clock.wall() - timedelta(seconds=uptime_s / self.factor)
 
     def stop_if_orphaned(self) -> None:
         """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
@@ -197,16 +201,23 @@ class Unit:
         return found
 
     def _load_earlier_log(self) -> None:
-        """The event log that the last backup kept: against it a cold start is new or not (SAFETY 3, cold_start)."""
-        for record in reversed(self.earlier):
+        """The event log that the last backup kept: against it a cold start is new or not (SAFETY 3, cold_start).
+
+        A backup from before this start of the card counts first: a later one has the start's own row in it already.
+        """
+        backups = [record for record in self.earlier if record.get("kind") == "backup"]
+        uptime_s = self.observer.newest.uptime_s
+        older: list[dict[str, object]] = []
+        if uptime_s is not None:
+            older = [record for record in backups if before(record, self._started(uptime_s), self.factor)]
+        for record in (older or backups)[-1:]:
             paths = record.get("paths")
-            if record.get("kind") == "backup" and isinstance(paths, dict):
-                try:
-                    self.log.earlier = parse_event_log(Path(str(paths.get("event.txt"))).read_bytes()[:MAX_LOG_BYTES])
-                except OSError:
-                    # Somebody tidied the backups away: then there is no earlier log at hand.
-                    self.log.earlier = None
-                return
+            path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
+            try:
+                self.log.earlier = parse_event_log(path.read_bytes()[:MAX_LOG_BYTES]) if path is not None else None
+            except OSError:
+                # Somebody tidied the backups away: then there is no earlier log at hand.
+                self.log.earlier = None
 
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest

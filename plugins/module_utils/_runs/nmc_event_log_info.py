@@ -97,7 +97,7 @@ def result_of(log: EventLog, params: dict[str, Any]) -> dict[str, Any]:
         "findings": [finding_result(finding) for finding in findings_of(every)],
         "total": len(every),
         "order_known": log.newest_first is not None,
-        "head": list(log.head[:20]),
+        "head": [*log.head[:20], *log.passed_over[:20]],
     }
 
 

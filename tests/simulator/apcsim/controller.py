@@ -31,6 +31,7 @@ class Controller:
         self.download_ends_s = 0.0
         self.download_begins_s: float | None = None  # planned within this boot of the app
         self.attempts = 0
+        self.revivals = 0  # attempts that had all that the advised recovery asks for
         self.fail_next = False
         self.rested = False  # was long enough without power since it died
         self.unpowered_since_s: float | None = None
@@ -149,7 +150,10 @@ class Controller:
         if self.alive:
             return True
         # "a factory reset or a power cycle alone did not" help; the advised recovery sends the app again after the rest
-        return self.unit.knobs.controller_recoverable and self.rested and self.unit.card.app_sent_since_power_on
+        if not (self.unit.knobs.controller_recoverable and self.rested and self.unit.card.app_sent_since_power_on):
+            return False
+        self.revivals += 1
+        return self.revivals >= self.unit.knobs.revives_at_attempt
 
     def _end(self, boot: int) -> None:
         if boot != self._boot or not self.downloading:
@@ -211,4 +215,9 @@ class Controller:
     def power_returned(self) -> None:
         if self.unpowered_since_s is not None and not self.alive:
             self.rested = self.unit.now - self.unpowered_since_s >= self.unit.knobs.rest_needed_s
+            knobs = self.unit.knobs
+            if self.rested and knobs.revives_by_cold_start and knobs.controller_recoverable:
+                self.alive, self.rested = True, False
+                self.unit.power.display_ok = "display_failure" not in self.unit.faults.active
+                self.unit.note("controller revived by the cold start")
         self.unpowered_since_s = None

@@ -94,6 +94,9 @@ class Knobs:
     web_body: str = "length"  # how a page ends: "length", "chunked", or "close"
     web_event_page: str = "eventweb.htm"  # the names on an AP77xx are [?]
     web_about_page: str = "ulabout.htm"
+    # --- recovery of a dead controller (BULLETINS.md, the AP7723 thread) ---
+    revives_at_attempt: int = 1  # which download after a rest and with the app sent anew succeeds: 1 or 2
+    revives_by_cold_start: bool = False  # the rest alone, before any file is sent
 
     def but(self, **changes: Any) -> Knobs:
         return replace(self, **changes)
@@ -185,5 +188,10 @@ class Knobs:
             "web_body": web.choice(["length", "chunked", "close"]),
             "web_event_page": web.choice(["eventweb.htm", "eventlog.htm"]),
             "web_about_page": web.choice(["ulabout.htm", "aboutats.htm"]),
+        }
+        revival = random.Random(f"revival {drawn['down_s']!r}")
+        drawn |= {
+            "revives_at_attempt": revival.choice([1, 1, 1, 2]),
+            "revives_by_cold_start": revival.random() < 0.15,
         }
         return cls(**{**drawn, **fixed})

@@ -1,0 +1,424 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recovery's playbook and role, run as an operator runs them, against simulated devices over real protocols.
+
+The person at the unit is played here: what the run asks for is done, in the order in which it asks. What counts is the
+simulator's physical truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ftplib
+import io
+import json
+import stat
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
+import rig
+
+SPEED = 50
+RECOVERY = "dcops.apc.ats_recovery"
+APP = "apc_hw02_g2ats_392.bin"
+# Words that must never be said: the unit is not opened, and nothing is reset or restarted by hand.
+FORBIDDEN = (
+    "open the unit and",
+    "re-seat",
+    "reseat",
+    "daughterboard",
+    "factory reset",
+    "press reset",
+    "remove the cover",
+)
+
+
+class Site(rig.Site):
+    """As the rig's, with the variables of the recovery."""
+
+    def take(self, device: rig.Device, **variables: Any) -> None:
+        self.hosts[device.name] = {
+            "ansible_host": device.ready["host"],
+            "ats_recovery_snmp_port": device.ready["snmp_port"],
+            "ats_recovery_transfer_port": device.ready["ftp_port"],
+            "ats_recovery_transfer_protocol": "ftp",
+            "ats_recovery_src": str(self.package),
+            "ats_recovery_username": "apc",
+            "ats_recovery_password": "apc",
+            "ats_recovery_state_dir": str(self.state_dir),
+            "ats_recovery_ephemeral_state": True,
+            "ats_recovery_under_warranty": "no",
+        } | variables
+        content = {"all": {"children": {"ats": {"hosts": self.hosts}}}}
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return rig.make_package(tmp_path_factory.mktemp("firmware"))
+
+
+@pytest.fixture
+def site(tmp_path: Path, package: Path) -> Site:
+    return Site(tmp_path / "site", package)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Any]:
+    """Starts devices, and ends them."""
+    started: list[rig.Device] = []
+
+    def start(*knobs: str, device: str = "ap7723", name: str = "ats-23", more: tuple[str, ...] = ()) -> rig.Device:
+        options = [word for knob in knobs for word in ("--knob", knob)]
+        started.append(rig.Device(tmp_path / "devices", name, *options, *more, device=device, speed=SPEED))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture
+def play(site: Site) -> Iterator[Any]:
+    started: list[rig.Play] = []
+
+    def run(status: int, *options: str, limit_s: float = 170, **more: Any) -> str:
+        started.append(rig.Play(site, RECOVERY, *options, **more))
+        assert started[-1].wait(limit_s) == status, started[-1].text
+        # The yaml form of results folds long lines.
+        text = " ".join(started[-1].text.split())
+        assert not [word for word in FORBIDDEN if word in text.lower()], text
+        return text
+
+    yield run
+    for each in started:
+        each.kill()
+
+
+def stamp() -> str:
+    return datetime.now().astimezone().isoformat(timespec="minutes")
+
+
+def words(unit: rig.Device, *whats: str) -> list[dict[str, str]]:
+    return [{"what": what, "unit": f"{unit.truth()['serial']}@{stamp()}"} for what in whats]
+
+
+def cold_start(unit: rig.Device, rest_s: float = 360.0) -> None:
+    """What the run asks a person for: the load is off; both inputs out, the rest, one in."""
+    assert unit.truth()["load_current_a"] == 0
+    unit.patch(inputs={"A": {"plugged": False}, "B": {"plugged": False}})
+    time.sleep(rest_s / SPEED)
+    unit.plug("A", True)
+    # A stamp has whole minutes, and must be later than the last attempt.
+    time.sleep(100 / SPEED)
+
+
+def confirmed(unit: rig.Device) -> dict[str, Any]:
+    return {
+        "ats_recovery_primary_source": "A",
+        "ats_recovery_confirmations": words(unit, "no_load", "power_cycled", "one_input"),
+    }
+
+
+def unharmed(unit: rig.Device) -> Any:
+    truth = unit.truth()
+    assert not truth["load_dropped"] and not truth["damaged"] and truth["violations"] == []
+    assert truth["sessions_open"] == 0 and truth["writes"] == []
+    return truth
+
+
+def bundle_of(text: str) -> zipfile.ZipFile:
+    path = Path(text.split("Support bundle: ")[1].split()[0].rstrip("\"'."))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    return zipfile.ZipFile(path)
+
+
+def electrician(unit: rig.Device) -> rig.Electrician:
+    return rig.Electrician(unit)
+
+
+# --- a unit that is in order --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)])
+def test_a_healthy_unit_is_left_as_it_is(check: tuple[str, ...], site: Site, made: Any, play: Any) -> None:
+    unit = made(device="ap7724")
+    site.take(unit)
+    text = play(0, *check)
+    assert "nothing to recover" in text and "changed=0 " in text
+    truth = unharmed(unit)
+    assert truth["write_log"] == [] and truth["bytes_received"] == 0 and truth["redundant"]
+    assert not site.state_dir.exists()
+
+
+# --- the maker first ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["yes", "unknown"])
+def test_the_maker_comes_first(word: str, site: Site, made: Any, play: Any) -> None:
+    unit = made("ats_when_lost=stale")
+    site.take(unit, ats_recovery_under_warranty=word, **confirmed(unit))
+    text = play(2)
+    assert {"yes": "have it replaced", "unknown": "ask the maker first"}[word] in text
+    assert "controller_never_booted" in text and "touch no plug" in text and "disconnect both" not in text
+    with bundle_of(text) as bundle:
+        names = bundle.namelist()
+        assert {name.split("/")[0] for name in names} == {"README.txt", "facts.json", "config", "events", "evidence"}
+        config = next(name for name in names if name.startswith("config/"))
+        everything = b"".join(bundle.read(name) for name in names)
+        assert b"(hidden)" in bundle.read(config) and b"private" not in everything
+        facts = json.loads(bundle.read("facts.json"))
+    assert facts["findings"][0]["id"] == "controller_never_booted" and facts["nmc"]["app"]["version"] == "3.9.2"
+    assert unharmed(unit)["bytes_received"] == 0
+
+
+# --- the seed case ------------------------------------------------------------------------------------------
+
+
+def test_the_seed_case_ends_failed_with_the_bundle(site: Site, made: Any, play: Any) -> None:
+    """AP7723, card on 3.9.2/3.9.2, a controller that nothing revives."""
+    unit = made("controller_recoverable=False", "ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A")
+    asked = play(2)
+    order = [
+        "Shut down every load",
+        "disconnect both inputs",
+        "at least 5 minutes",
+        "Connect exactly one input, source A",
+    ]
+    order += ["Wait until the card answers", "no_load, power_cycled and one_input"]
+    places = [asked.index(part) for part in order]
+    assert places == sorted(places) and "controller_never_booted" in asked and "SERIAL@" in asked
+    assert unit.truth()["serial"] + "@" not in asked
+    assert unharmed(unit)["bytes_received"] == 0
+
+    cold_start(unit)
+    site.take(unit, **confirmed(unit))
+    text = play(2)
+    assert "controller never booted: contact the maker or replace the unit; do not open it" in text
+    truth = unharmed(unit)
+    # The app again although it is equal, the AOS not.
+    assert [file["name"] for file in truth["files_received"]] == [APP] and not truth["controller"]["alive"]
+    with bundle_of(text) as bundle:
+        names = bundle.namelist()
+        assert len([name for name in names if name.startswith("evidence/")]) >= 2
+        assert b"recovery_attempt" in b"".join(bundle.read(name) for name in names if name.startswith("evidence/"))
+        log = bundle.read(next(name for name in names if name.startswith("events/")))
+    assert log.count(b"ATS Controller firmware download failed") >= 2, "the log of after the attempt"
+
+    # The same confirmations again: an attempt came after them.
+    again = play(2)
+    assert "older than the last permission" in again or "cold_start_confirmed" in again
+    assert len(unharmed(unit)["files_received"]) == 1
+
+
+RECOVERABLE = {"app sent again": (), "cold start alone": ("revives_by_cold_start=True",)}
+
+
+@pytest.mark.parametrize("how", RECOVERABLE)
+def test_a_unit_that_can_be_revived_ends_recovered(how: str, site: Site, made: Any, play: Any) -> None:
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one", *RECOVERABLE[how])
+    site.take(unit, ats_recovery_primary_source="A")
+    assert "Shut down every load" in play(2)
+    cold_start(unit)
+    site.take(unit, **confirmed(unit))
+    text = play(0, follow=electrician(unit))
+    assert "recovered" in text and "you may connect the loads now" in text
+    assert text.index("you may reconnect source B now") < text.index("you may connect the loads now")
+    truth = unharmed(unit)
+    assert truth["controller"]["alive"] and truth["controller"]["comm"] == 2 and truth["redundant"]
+    assert truth["controller"]["revision"] == truth["controller"]["bundled"]
+    assert [file["name"] for file in truth["files_received"]] == ([] if "alone" in how else [APP])
+
+    after = play(0)
+    assert "nothing to recover" in after or "recovered" in after
+    assert unharmed(unit)["bytes_received"] == truth["bytes_received"]
+
+
+def test_recovered_at_the_second_attempt(site: Site, made: Any, play: Any) -> None:
+    """The first attempt ends failed; the whole of it again ends recovered."""
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one", "revives_at_attempt=2")
+    for attempt in (1, 2):
+        cold_start(unit)
+        if attempt == 2:
+            # Confirmations have whole minutes, and must be later than the attempt.
+            time.sleep(61 - datetime.now().second)
+        site.take(unit, **confirmed(unit))
+        text = play(2 if attempt == 1 else 0, follow=electrician(unit))
+        assert ("controller never booted" in text) is (attempt == 1)
+    truth = unharmed(unit)
+    assert truth["controller"]["alive"] and truth["redundant"] and len(truth["files_received"]) == 2
+
+
+# --- a card without its app ---------------------------------------------------------------------------------
+
+
+def test_app_only_with_the_load_on(site: Site, made: Any, play: Any) -> None:
+    """Loaded and isolated, the new AOS runs and the old app does not: the load stays on throughout."""
+    unit = made("old_app_runs_on_new_aos=False", device="ap7724")
+    unit.plug("A", False)
+    send_aos(unit, site)
+    site.take(unit)
+    asked = play(2)
+    assert "the card runs no ATS app" in asked and "the load stays on" in asked and "disconnect both" not in asked
+    given = {"ats_recovery_confirmations": words(unit, "secondary_disconnected"), "ats_recovery_primary_source": "B"}
+    site.take(unit, **given)
+    text = play(0, follow=electrician(unit))
+    assert "recovered" in text and "you may connect the loads" not in text
+    truth = unharmed(unit)
+    assert truth["load_current_a"] == 8.8 and truth["card"]["app"] == "3.9.2" and truth["redundant"]
+    assert truth["controller"]["revision"] == truth["controller"]["bundled"]
+
+
+def send_aos(unit: rig.Device, site: Site) -> None:
+    """Somebody else sent the AOS alone, by hand, and left."""
+    with zipfile.ZipFile(site.package) as package:
+        data = package.read(next(name for name in package.namelist() if "_aos_" in name))
+    with ftplib.FTP() as card, contextlib.suppress(OSError, EOFError):
+        card.connect(unit.ready["host"], unit.ready["ftp_port"], timeout=30)
+        card.login("apc", "apc")
+        card.storbinary("STOR apc_hw02_aos_392.bin", io.BytesIO(data), blocksize=512)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and unit.truth()["card"]["aos"] != "3.9.2":
+        time.sleep(0.2)
+    while time.monotonic() < end and not unit.truth()["card"]["up"]:
+        time.sleep(0.2)
+    time.sleep(200 / SPEED)
+
+
+# --- stopped, misspelled, only looked at --------------------------------------------------------------------
+
+
+def test_killed_while_settling_then_run_again(site: Site, made: Any, play: Any) -> None:
+    """The app was sent; a second run watches it to its end and sends nothing."""
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    cold_start(unit)
+    site.take(unit, **confirmed(unit))
+    first = rig.Play(site, RECOVERY)
+    try:
+        first.wait_for("app sent, settling", 90)
+    finally:
+        first.kill()
+    text = play(0, follow=electrician(unit))
+    assert "recovered" in text and "you may connect the loads now" in text
+    truth = unharmed(unit)
+    assert [file["name"] for file in truth["files_received"]] == [APP] and truth["redundant"]
+
+
+def test_check_mode_only_looks(site: Site, made: Any, play: Any) -> None:
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A")
+    text = play(2, "--check")
+    assert "CHECK MODE, nothing was done" in text and "Shut down every load" in text
+    assert unharmed(unit)["write_log"] == [] and not site.state_dir.exists()
+
+
+def test_a_loaded_unit_is_not_touched_before_its_load_is_off(site: Site, made: Any, play: Any) -> None:
+    """Lost under load, both inputs in: the words begin with the plan and the load, never with a plug."""
+    unit = made("ats_when_lost=stale", device="ap7724")
+    unit.fault("communication_lost")
+    # As YAML reads an unquoted no; and whoever named the unit has a sense of humour.
+    unit.patch(name="{{ 1/0 }} <b>")
+    time.sleep(30 / SPEED)
+    given = {"ats_recovery_primary_source": "B", "ats_recovery_under_warranty": False}
+    site.take(unit, **confirmed(unit) | given)
+    text = play(2)
+    assert "division" not in text
+    assert "touch no plug" in text and "load_zero" in text
+    assert text.index("Plan an outage") < text.index("Shut down every load") < text.index("disconnect both inputs")
+    truth = unharmed(unit)
+    assert truth["bytes_received"] == 0 and truth["output_on"]
+
+
+def test_a_misspelled_variable_is_refused(site: Site, made: Any, play: Any) -> None:
+    unit = made()
+    site.take(unit, ats_recovery_under_waranty="yes")
+    text = play(2)
+    assert "ats_recovery_under_waranty" in text and "misspelling" in text
+    assert unit.truth()["logins"] == []
+
+
+def test_wrong_password_shows_no_secret(site: Site, made: Any, play: Any) -> None:
+    unit = made()
+    site.take(unit, ats_recovery_password="not-the-password")
+    text = play(2, "-vvv")
+    assert "not-the-password" not in text and "WHAT TO DO NOW: Leave every plug" in text
+    assert unharmed(unit)["bytes_received"] == 0
+
+
+def test_after_a_stopped_unit_the_rest_is_not_started(site: Site, made: Any, play: Any) -> None:
+    lost, other = made(), made(device="ap7724", name="ats-24", more=("--serial", "5A1511T00099"))
+    site.take(lost)
+    site.take(other)
+    assert "ats-23 has stopped. Not started: ats-24" in play(2)
+    assert other.truth()["logins"] == []
+
+
+def test_config_backup_module_is_silent_and_idempotent(site: Site, made: Any) -> None:
+    """Also at -vvv: communities never in results or output."""
+    unit = made()
+    dest = site.folder / "config.ini"
+    arguments = {"dest": str(dest), "transfer_protocol": "ftp", "transfer_port": unit.ready["ftp_port"]}
+    arguments |= {"host": unit.ready["host"], "username": "apc", "password": "apc"}
+    tasks = [{"name": "Back up", "dcops.apc.nmc_config_backup": arguments}]
+    book = site.folder / "backup.yml"
+    book.write_text(yaml.safe_dump([{"name": "x", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    for changed in (1, 0):
+        done = rig.Play(site, str(book), "-vvv", "-i", "localhost,")
+        assert done.wait() == 0, done.text
+        assert f"changed={changed} " in done.text
+        secrets = [line.split("=")[1].strip() for line in dest.read_text().splitlines() if "Community" in line]
+        assert secrets and not any(secret in done.text for secret in secrets if secret not in ("public", "private"))
+        assert "Community" not in done.text.replace("snmp_community", "")
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o600 and unharmed(unit)["bytes_received"] == 0
+
+
+# --- the role's own files -----------------------------------------------------------------------------------
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "ats_recovery"
+# Only these can touch a unit, and each asks the guard; nothing here runs a command or moves a file.
+ALLOWED = {f"dcops.apc.{name}" for name in ("ats_firmware", "ats_wait", "ats_interlock_info", "ats_info")}
+ALLOWED |= {"dcops.apc.nmc_event_log_info", "dcops.apc.support_bundle"}
+ALLOWED |= {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_tasks", "set_fact")}
+KEYWORDS = {"name", "when", "vars", "register", "until", "retries", "delay", "failed_when", "block", "rescue"}
+
+
+def tasks_of(content: Any) -> Iterator[dict[str, Any]]:
+    for task in content:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks_of(task.get(part, []))
+
+
+def test_the_role_uses_only_what_the_guard_knows() -> None:
+    used = set()
+    for path in (ROLE / "tasks").glob("*.yml"):
+        for task in tasks_of(yaml.safe_load(path.read_text())):
+            used |= set(task) - KEYWORDS
+    assert used == ALLOWED
+
+
+def test_every_option_is_known_and_reaches_a_module() -> None:
+    options = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    known = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["ats_recovery_known"]
+    text = "".join(path.read_text() for path in (*(ROLE / "tasks").glob("*.yml"), ROLE / "vars" / "main.yml"))
+    assert known == sorted(set(known)) and set(options) <= set(known)
+    assert [name for name in options if f"{name} " not in text.split("ats_recovery_known:", maxsplit=1)[0]] == []
+
+
+def test_no_word_of_the_role_opens_or_resets_anything() -> None:
+    guide = ROLE.parents[1] / "docs" / "docsite" / "rst" / "guide_recovery.rst"
+    for path in (*ROLE.rglob("*.yml"), ROLE / "README.md", guide):
+        text = " ".join(path.read_text().lower().split())
+        assert not [word for word in FORBIDDEN if word in text.replace("a factory reset or a power cycle alone", "")], (
+            path
+        )

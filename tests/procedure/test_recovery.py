@@ -1,0 +1,248 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Histories of the method recovery on virtual time: what an old value is, what contradicts, and how a unit comes back.
+
+The person of these histories does what the role asks for: backup, load off, both inputs out, a rest, one input in.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from virtual_situations import Witness, exact, must_end, names, package
+from virtual_unit import Bench, Device
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from apcsim.knobs import Knobs
+
+# The phase's current, in tenths of an ampere.
+LOAD = "1.3.6.1.4.1.318.1.1.8.5.4.3.1.4.1.1.1"
+APP = "apc_hw02_g2ats_392.bin"
+BOTH_OUT = {"inputs": {"A": {"plugged": False}, "B": {"plugged": False}}}
+ONE_IN = {"inputs": {"A": {"plugged": True}}}
+STALE = Knobs(ats_when_lost="stale", ats_before_comm="stale")
+
+
+class Case:
+    """The unit of BULLETINS.md, from the backup on."""
+
+    def __init__(self, tmp_path: Path, knobs: Knobs | None = None, backup: bool = True) -> None:
+        self.bench = Bench(Device.load("ap7723", knobs or STALE), package(), tmp_path)
+        self.device = self.bench.device
+        must_end(self.bench, 3 * 86400.0)
+        self.witness = Witness(self.bench)
+        if backup:
+            self.backup()
+
+    def backup(self) -> None:
+        report = self.bench.run(job.do_backup, self.options())
+        assert "error" not in report, report["error"]
+        self.bench.clock.sleep(120.0)
+
+    def cold_start(self, rest_s: float = 360.0, after_s: float = 400.0, inputs: dict[str, Any] | None = None) -> None:
+        self.device.patch({"load_current_a": 0.0})
+        self.device.patch(BOTH_OUT)
+        self.bench.clock.sleep(rest_s)
+        self.device.patch(inputs or ONE_IN)
+        self.bench.clock.sleep(after_s)
+
+    def options(self, *whats: str, method: Method = Method.RECOVERY, ago_s: float = 60.0, **more: Any) -> Any:
+        given = self.bench.confirm(*(whats or ("no_load", "power_cycled", "one_input")), stamp=exact(self.bench, ago_s))
+        return self.bench.options(method=method, primary=Source.A, confirmations=given, action_timeout_s=90.0, **more)
+
+    def recover(self, *whats: str, **more: Any) -> dict[str, Any]:
+        return self.bench.run(job.do_upgrade, self.options(*whats, **more))
+
+    def sound(self) -> dict[str, Any]:
+        """No load dropped by the run, no damage, nobody still logged in, no word that was wrong when it was said."""
+        truth = self.device.truth()
+        assert not truth["damaged"] and truth["violations"] == [] and truth["writes"] == []
+        assert truth["sessions_open"] == 0 and self.witness.wrong == []
+        if self.device.ftp_state == "up" and not truth["faults"]:
+            self.device.login("apc", "apc").close()
+        return truth
+
+
+# --- old values do not veto, new ones do --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dead", [1, 3])
+def test_values_from_before_the_cold_start_do_not_veto(dead: int, tmp_path: Path) -> None:
+    """Frozen at "both live"; the backup holds exactly the same, and the log has the new cold start."""
+    case = Case(tmp_path, STALE.but(comm_when_dead=dead))
+    case.cold_start()
+    report = case.recover()
+    assert "error" not in report, report["error"]
+    truth = case.sound()
+    assert truth["controller"]["alive"] and report["state"] == "settled" and not truth["load_dropped"]
+    assert [file["name"] for file in truth["files_received"]] == [APP]
+
+
+def test_a_frozen_load_does_not_veto_either(tmp_path: Path) -> None:
+    """8.8 A from before the load was taken off."""
+    case = Case(tmp_path, STALE, backup=False)
+    case.device.fault("override", values={LOAD: 88})
+    case.backup()
+    case.cold_start()
+    judged = case.bench.run(job.observe_once, case.options())
+    check = next(check for check in judged["interlock"]["checks"] if check["id"] == "load_zero")
+    assert check["ok"] and "old: the same as before" in check["observed"] and "8.8" in check["observed"]
+
+
+def test_without_evidence_old_cannot_be_told_from_new(tmp_path: Path) -> None:
+    case = Case(tmp_path, backup=False)
+    case.cold_start()
+    report = case.recover()
+    assert report["error"]["kind"] == "refused" and "one_input" in report["error"]["message"]
+    assert case.sound()["files_received"] == []
+
+
+@pytest.mark.parametrize("shown", ["other voltage", "0.4 A"])
+def test_values_that_differ_from_before_contradict(shown: str, tmp_path: Path) -> None:
+    """One digit apart from the evidence: they were read after the cold start, and count."""
+    case = Case(tmp_path)
+    case.cold_start()
+    values = {"voltage_b": 228} if shown == "other voltage" else {LOAD: 4}
+    case.device.fault("override", values=values)
+    case.bench.clock.sleep(10.0)
+    report = case.recover()
+    assert report["error"]["kind"] == "refused", report
+    assert names(report, "cold_start_confirmed") or names(report, "load_zero")
+    assert case.sound()["files_received"] == []
+
+
+def test_two_live_inputs_under_a_controller_that_answers_contradict(tmp_path: Path) -> None:
+    """A second source that is really there, seen by a controller that speaks: not lost, hence not recovered."""
+    case = Case(tmp_path, STALE.but(revives_by_cold_start=True))
+    case.cold_start(inputs={"inputs": {"A": {"plugged": True}, "B": {"plugged": True}}})
+    report = case.recover()
+    assert report["error"]["kind"] == "refused" and names(report, "controller_comm")
+    assert case.sound()["files_received"] == []
+
+
+# --- what contradicts the words -----------------------------------------------------------------------------
+
+
+def test_an_uptime_of_days_contradicts(tmp_path: Path) -> None:
+    case = Case(tmp_path, STALE.but(ats_when_lost="minus_one", ats_before_comm="minus_one"))
+    case.cold_start(after_s=2 * 86400.0)
+    report = case.recover()
+    assert report["error"]["kind"] == "refused" and "contradicts power_cycled" in str(report["interlock"])
+    assert case.sound()["files_received"] == []
+
+
+def test_a_card_that_merely_restarted_is_no_cold_start(tmp_path: Path) -> None:
+    """The uptime is short, the words are given, and the log has a warm start only."""
+    case = Case(tmp_path, STALE.but(ats_when_lost="minus_one", ats_before_comm="minus_one"))
+    case.device.fault("card_restarts", why="reset")
+    case.bench.clock.sleep(600.0)
+    report = case.recover()
+    assert report["error"]["kind"] == "refused" and "no new cold start row" in str(report["interlock"])
+    assert case.sound()["files_received"] == []
+
+
+@pytest.mark.parametrize("missing", ["no_load", "power_cycled", "one_input"])
+def test_all_three_words_are_needed(missing: str, tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    case.cold_start()
+    report = case.recover(*[what for what in ("no_load", "power_cycled", "one_input") if what != missing])
+    assert report["error"]["kind"] == "refused" and missing in str(report["interlock"])
+    truth = case.sound()
+    assert truth["files_received"] == [] and truth["bytes_received"] == 0
+    # The words of SAFETY 6, and none that allows anything.
+    assert "Leave every plug and every load as it is" in report["next_action"] and case.witness.heard == []
+
+
+def test_a_word_counts_for_one_attempt(tmp_path: Path) -> None:
+    case = Case(tmp_path, STALE.but(controller_recoverable=False))
+    case.cold_start()
+    assert "error" in case.recover()
+    first = len(case.device.truth()["files_received"])
+    report = case.recover(ago_s=1800.0)
+    assert report["error"]["kind"] == "refused" and "recovery attempt" in str(report["interlock"])
+    assert len(case.sound()["files_received"]) == first == 1
+
+
+# --- how they end -------------------------------------------------------------------------------------------
+
+
+def test_never_booted_ends_failed(tmp_path: Path) -> None:
+    case = Case(tmp_path, STALE.but(controller_recoverable=False))
+    case.cold_start()
+    report = case.recover()
+    truth = case.sound()
+    assert report["state"].startswith("controller_lost") and "download" in report["error"]["message"]
+    assert (
+        [file["name"] for file in truth["files_received"]] == [APP]
+        and not truth["controller"]["alive"]
+        and case.witness.heard == []
+    )
+
+
+def test_recovered_at_the_second_attempt(tmp_path: Path) -> None:
+    """The whole of it again: backup, outage, new words."""
+    case = Case(tmp_path, STALE.but(revives_at_attempt=2))
+    case.cold_start()
+    assert case.recover()["state"].startswith("controller_lost")
+    case.backup()
+    case.cold_start()
+    report = case.recover()
+    assert "error" not in report, report["error"]
+    truth = case.sound()
+    assert truth["controller"]["alive"] and report["state"] == "settled" and len(truth["files_received"]) == 2
+
+
+def test_recovered_by_the_cold_start_alone(tmp_path: Path) -> None:
+    """Measured first: it answers, so it is only watched; then verified, restored, and the loads come last."""
+    case = Case(tmp_path, STALE.but(revives_by_cold_start=True))
+    case.bench.electrician()
+    case.cold_start(after_s=120.0)
+    report = case.recover(method=Method.NO_LOAD)
+    assert "error" not in report and report["entry"]["kind"] == "watch" and not report["changed"], report
+    assert report["plan"] == [] and case.device.truth()["bytes_received"] == 0
+    report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
+    assert report["state"] == "redundant", report
+    assert "error" not in case.bench.run(job.do_backup, case.options(method=Method.NO_LOAD))
+    report = case.bench.run(job.do_restore, case.options(method=Method.NO_LOAD))
+    assert "you may connect the loads now" in case.bench.lines, report
+    assert case.sound()["redundant"] and case.witness.heard == ["reconnect B", "connect loads"]
+
+
+def test_too_short_a_rest_fails_without_harm(tmp_path: Path) -> None:
+    """Somebody vouched for five minutes that were two: the download fails, nothing else."""
+    case = Case(tmp_path, STALE.but(rest_needed_s=300.0))
+    case.cold_start(rest_s=120.0)
+    report = case.recover()
+    assert "error" in report and report["state"].startswith("controller_lost")
+    assert not case.sound()["controller"]["alive"]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_histories_of_a_recovery(seed: int, tmp_path: Path) -> None:
+    """Whatever the unit is like: no harm, no wrong word, never a file without the words, and a truthful end."""
+    rng = random.Random(f"recovery {seed}")
+    knobs = Knobs.random(rng, card_sn="same", network_quiet=False, aos_cut_leaves_no_aos=False)
+    case = Case(tmp_path, knobs)
+    case.bench.electrician()
+    for _attempt in range(2):
+        case.cold_start(rest_s=rng.choice([320.0, 600.0]), after_s=rng.uniform(90.0, 500.0))
+        if rng.random() < 0.3:
+            case.device.fault("no_answer", for_s=rng.uniform(5, 90), after_s=rng.uniform(1, 900))
+        if rng.random() < 0.2:
+            report = case.recover("no_load", "power_cycled", method=Method.RECOVERY)
+            assert "error" in report
+        established = case.device.controller.reading == 2
+        report = case.recover(method=Method.NO_LOAD if established else Method.RECOVERY, ago_s=30.0)
+        truth = case.sound()
+        if report.get("state") == "settled":
+            assert truth["controller"]["alive"] and not truth["controller"]["download_hazard"]
+            return
+        case.bench.clock.sleep(300.0)
+        case.bench.run(job.do_backup, case.options())
+        case.bench.clock.sleep(120.0)
+    assert not case.device.truth()["damaged"]

@@ -1,0 +1,90 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When two config.ini say the same, and what is left of one without its secrets."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import (
+    HIDDEN,
+    plausible,
+    same_settings,
+    without_secrets,
+)
+
+INI = (
+    b"; American Power Conversion\r\n; Network Management Card AOS v3.9.2\r\n"
+    b"; Configuration file, generated on 03/01/2026 at 10:20:30 by Administrator apc\r\n\r\n"
+    b"[NetworkSNMP]\r\nAccessControl1Community=Xpublic7\r\nTrapReceiver1Community = Xtrap7\r\nAccess=enabled\r\n"
+    b"[SystemUserManager]\r\nAdministratorUserName=Xjoe7\r\nAdministratorPassword=Xpw7\r\n"
+    b"RADIUSServerSecret1=Xradius7\r\n[NetworkSNMPv3]\r\nUser1AuthPhrase=Xauth7\r\nUser1 Crypt Phrase=Xpriv7\r\n"
+    b"[SystemID]\r\nName=ats-rack-23\r\nLocation=Row = 7\r\nEmpty=\r\n"
+)
+
+
+def test_the_moment_and_the_hand_do_not_count() -> None:
+    other = INI.replace(b"03/01/2026 at 10:20:30 by Administrator apc", b"04/01/2026 at 00:00:00 by Administrator joe")
+    assert other != INI and same_settings(INI, other)
+    assert same_settings(INI, INI.replace(b"\r\n", b"\n"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"Access=enabled", b"Access=disabled"),
+        (b"Name=ats-rack-23", b"Name=ats-rack-24"),
+        (b"Empty=\r\n", b""),
+        (b"Xpublic7", b"Xpublic8"),
+        (b"Name=ats-rack-23", b"Name=generated on 03/01/2026"),
+    ],
+)
+def test_a_setting_counts(before: bytes, after: bytes) -> None:
+    assert before in INI and not same_settings(INI, INI.replace(before, after))
+
+
+def test_no_secret_is_left() -> None:
+    shown = without_secrets(INI)
+    assert b"X" not in shown.replace(b"X\r", b""), shown
+    assert shown.count(HIDDEN.encode()) == 7
+    for kept in (
+        b"[NetworkSNMP]",
+        b"Access=enabled",
+        b"Name=ats-rack-23",
+        b"Location=Row = 7",
+        b"AOS v3.9.2",
+        b"Empty=",
+    ):
+        assert kept in shown
+    assert b"Administrator apc" not in shown and b"generated on" not in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Xsecret7 without a mark",
+        b"SNMP Community\t=\tXsecret7",
+        b"community=Xsecret7",
+        b"COMMUNITY=Xsecret7",
+        b"   AccessControl1Community=Xsecret7",
+        b"Community=Xsecret7=Xsecret7",
+        b"FTPPassword:Xsecret7",
+        b"A" * 90 + b"Password=Xsecret7",
+        b"=Xsecret7",
+        b"WiFiPassphrase=Xsecret7 [and more]",
+    ],
+)
+def test_odd_lines_show_no_secret(line: bytes) -> None:
+    assert b"Xsecret7" not in without_secrets(INI + line + b"\r\n")
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n", b"<html><body>busy</body></html>", b"550 no such file", b"\x00" * 500])
+def test_what_is_no_config(data: bytes) -> None:
+    assert not plausible(data)
+    assert plausible(INI)
+
+
+def test_any_bytes_are_survived() -> None:
+    data = bytes(range(256)) * 4
+    assert same_settings(data, data) and isinstance(without_secrets(data), bytes)
+    assert without_secrets(without_secrets(INI)) == without_secrets(INI)
