@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,6 +97,37 @@ def test_upgrade_under_load_then_unchanged(site: rig.Site, unit: rig.Device, pla
     assert "changed=0 " in again.text
     assert unit.truth()["bytes_received"] == received
     assert electrician.done == ["pulled A", "plugged A"] and "you may" not in again.text
+
+
+def test_upgrade_by_scp(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    """The logins that the step leaves in the card's log are its own, and no password went out in clear."""
+    known = site.folder / "known_hosts"
+    scp = {"protocol": "scp", "port": unit.ready["ssh_port"]}
+    variables = {f"ats_upgrade_transfer_{name}": value for name, value in scp.items()}
+    site.add(
+        unit, **variables, ats_upgrade_ssh_known_hosts=str(known), ats_upgrade_ssh_host_key=unit.ready["ssh_host_key"]
+    )
+    unit.patch(inputs={"A": {"plugged": False}})
+    play = plays(site, site.playbook("upgrade"))
+    assert play.wait(120) == 0, play.text
+    truth = unit.truth()
+    assert [file["name"] for file in truth["files_received"]] == FILES
+    assert not truth["damaged"] and not truth["load_dropped"] and truth["sessions_open"] == 0
+    assert "FTP" not in play.text and not known.exists()
+
+
+def test_without_ssh_ftp_is_taken_only_where_it_is_allowed(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        # Bound and not listening: whoever connects is refused.
+        site.add(unit, ats_upgrade_transfer_protocol="auto", ats_upgrade_transfer_port=probe.getsockname()[1])
+        run_without_ssh(site, unit, plays)
+
+
+def run_without_ssh(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    play = plays(site, site.playbook("backup"))
+    assert play.wait() == 2
+    assert "allow_ftp" in play.text and unit.truth()["logins"] == []
 
 
 def test_both_inputs_live_are_refused(site: rig.Site, unit: rig.Device, plays: Any) -> None:

@@ -75,7 +75,7 @@ ALL = (
     check("types", *own("check_types.py")),
     check("yamllint", *tool("yamllint", "--strict", ".")),
     check("changelog", *script("antsibull-changelog", "lint")),
-    check("docs-lint", *script("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+    check("docs-lint", *own("docs_lint.py")),
     check("ansible-lint", *script("ansible-lint", "--profile", "production", "--offline", "--strict")),
     check("sanity", *own("ansible_test.py", "sanity", "--local")),
     Stage(

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from .._domain.events import EventLog, EventRow, download_in_progress, failed_since_start, new_rows
 from .._domain.quiet import LogFacts
 
+# An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
+_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
 _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 
 
@@ -29,6 +31,8 @@ class LogTracker:
         self.error = "event.txt was not read yet"
         self.own_logins = 0
         self.own_transfers = 0
+        # What this run logs in by: rows of another way in are somebody else's.
+        self.protocol = "ftp"
         self.sent_names: set[str] = set()
         self.earlier: EventLog | None = None
         self._fetched_s = 0.0
@@ -103,10 +107,13 @@ class LogTracker:
             named = _FILE.findall(row.line.lower()) if row.kind.startswith("file_transfer") else []
             if any(name not in self.sent_names for name in named):
                 return f"somebody else sent {named[0][:40]}"
-        if "login" in kinds:
+        by_ssh = (
+            [row for row in fresh if row.kind == "login" and _SSH.match(row.text)] if self.protocol == "scp" else []
+        )
+        if kinds.count("login") > len(by_ssh):
             return "somebody else logged in (console or web)"
-        if kinds.count("ftp_login") > self.own_logins:
-            return "somebody else logged in by FTP"
+        if max(kinds.count("ftp_login"), len(by_ssh)) > self.own_logins:
+            return f"somebody else logged in by {'SSH, SCP or FTP' if self.protocol == 'scp' else 'FTP'}"
         if kinds.count("file_transfer") > self.own_transfers:
             return "somebody else transferred a file"
         return ""

@@ -375,10 +375,10 @@ class Unit:
         return login
 
     def _read_over(self, login: Login) -> None:
+        protocol = self.log.protocol = getattr(login, "protocol", "ftp")
         self.log.own_transfers += 1
         log = parse_event_log(login.fetch("event.txt"))
         self.log.update(log, self.clock.now())
-        protocol = getattr(login, "protocol", "ftp")
         facts = LoginFacts(protocol, login.banner, log.head)
         good = self.observer.good
         if good is not None and not same_unit(good, facts).ok:
