@@ -22,11 +22,10 @@ class Lane(Enum):
     TESTS = "tests on virtual time"
     CHECKS = "linters and ansible-test"
     ALONE = "tests on real time, which a busy machine could make late"
-    PAGES = "the report's page and the roles: little work, much waiting"
 
 
 # Lanes of one group run side by side, groups one after the other.
-GROUPS = ((Lane.TESTS, Lane.CHECKS), (Lane.ALONE, Lane.PAGES))
+GROUPS = ((Lane.TESTS, Lane.CHECKS), (Lane.ALONE,))
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ def check(name: str, *command: str) -> Stage:
     return Stage(name, Lane.CHECKS, (command,))
 
 
-def pytest(name: str, lane: Lane, *paths: str, workers: str = WORKERS) -> Stage:
+def pytest(name: str, lane: Lane, *paths: str) -> Stage:
     """The first path is a must; the others count where they exist."""
     existing = [path for path in paths if (REPO / path).exists()]
     junit = OUTPUT / "junit" / name / "pytest.xml"
-    command = tool("pytest", "-q", "-n", workers, "--dist", "worksteal", f"--junit-xml={junit}", *existing)
+    command = tool("pytest", "-q", "-n", WORKERS, "--dist", "worksteal", f"--junit-xml={junit}", *existing)
     return Stage(name, lane, (command,), needs=paths[:1])
 
 
@@ -87,10 +86,10 @@ ALL = (
     ),
     check("build", *own("build_and_install.py")),
     pytest("integration", Lane.ALONE, "tests/integration_py"),
-    pytest("browser", Lane.PAGES, "tests/browser", workers="1"),
+    pytest("browser", Lane.ALONE, "tests/browser"),
     Stage(
         "molecule",
-        Lane.PAGES,
+        Lane.ALONE,
         (script("molecule", "-c", "../.config/molecule/config.yml", "test", "--all"),),
         folder="tests",
         # molecule leaves the devices running when its create step fails.
