@@ -381,11 +381,28 @@ def test_our_own_login_and_file_are_nobody_elses(layout: str, tmp_path: Path) ->
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "updated_output_off"
 
 
-def test_a_log_that_cannot_be_compared_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_compared_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose file lies on the card is then not known: in doubt, refuse."""
     bench = UpsBench(state_dir=tmp_path)
     AtRecord(monkeypatch, "file_end", lambda: bench.device.fault("log_cleared"))
     report = bench.run(update_file(bench.device, "9.3"))
-    assert report["state"] == "updated_output_off" and "log_not_compared" in bench.kinds()
+    assert report["state"] == "file_not_started" and "log_not_compared" in bench.kinds()
+    assert report["error"]["kind"] == "refused" and "event log" in report["error"]["message"]
+    assert bench.truth()["writes"] == []
+
+
+def test_evidence_that_cannot_be_read_is_no_proof_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = UpsBench(state_dir=tmp_path)
+    bench.device.patch({"ups": {"output_on": True}})
+    assert bench.run(update_file(bench.device, "9.3"))["state"] == "nothing_sent"
+
+    def unreadable(path: Path, *_arguments: Any, **_more: Any) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    report = bench.run(update_file(bench.device, "9.3"))
+    assert report["error"]["kind"] == "state" and "cannot be read" in report["error"]["message"]
+    assert report["state"] == "updating" and "Do not turn the UPS" in report["next_action"]
 
 
 def test_an_output_that_is_off_may_come_on_and_that_is_said_before(tmp_path: Path) -> None:

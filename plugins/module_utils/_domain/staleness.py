@@ -17,11 +17,12 @@ from .ats import AtsState, Comm, Source
 
 # The controller's clock and the card's uptime are not read at one moment. Real seconds of a real unit.
 MARGIN_S = 60.0
+_QUANTITIES = ("voltage_v", "current_a")
 OLD = "old: the same as before the cold start, shown and not judged"
 
 
 def readings_of(ats: AtsState) -> str:
-    """Every measured value in one text; empty where none is known, which proves nothing."""
+    """Every measured value in one text; empty where no quantity is known: words alone are soon the same again."""
     parts: list[tuple[str, Any]] = []
     for source in Source:
         power = ats.input(source)
@@ -32,6 +33,8 @@ def readings_of(ats: AtsState) -> str:
             for name in ("current_a", "apparent_va", "power_w", "voltage_v"):
                 parts.append((f"{kind}{row.index}.{name}", getattr(row, name)))
     known = [(name, reading) for name, reading in parts if reading.known]
+    if not any(name.endswith(_QUANTITIES) for name, _reading in known):
+        return ""
     return "; ".join(f"{name}={reading.shown()}" for name, reading in known)
 
 
@@ -57,4 +60,5 @@ def old_readings(records: Iterable[Mapping[str, Any]], started: datetime, factor
 
 def is_old(ats: AtsState, old: frozenset[str]) -> bool:
     """Never while the controller answers: then the values are its own."""
-    return bool(old) and not ats.controller_comm.is_(Comm.ESTABLISHED) and readings_of(ats) in old
+    values = readings_of(ats)
+    return values != "" and not ats.controller_comm.is_(Comm.ESTABLISHED) and values in old

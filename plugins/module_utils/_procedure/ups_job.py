@@ -58,8 +58,11 @@ def _state(unit: UpsUnit, stop: Stop | None) -> UpsEnd:
         return UpsEnd.UPDATING if unit.started else UpsEnd.START_NOT_SEEN
     if not unit.earlier:
         # Also of a card that never answered: an earlier run may have begun something.
-        with suppress(Stop):
+        try:
             unit.read_earlier()
+        except Stop:
+            # What cannot be read may be the one record of a start.
+            return UpsEnd.UPDATING
     if open_start(unit.earlier) is not None:
         return UpsEnd.UPDATING
     if unit.good is not None and unit.good.ups.firmware_update.value in _RUNNING:

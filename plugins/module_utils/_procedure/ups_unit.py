@@ -345,9 +345,15 @@ class UpsUnit:
         known = before is not None and before.recognised and after is not None and after.recognised
         rows = new_rows(before, after) if known and before is not None and after is not None else None
         if rows is None:
+            # The card keeps the last file only: without the log nobody knows whose that is.
             self.record("log_not_compared")
-            self.say("the event log does not tell whether somebody else was at the card meanwhile", "log")
-        elif not self.disturbance:
+            raise UpsStop(
+                "refused",
+                "the event log cannot be compared with the one before the file went out, so it does not tell whether "
+                "somebody else was at the card meanwhile",
+                UpsEnd.FILE_NOT_STARTED,
+            )
+        if not self.disturbance:
             self.disturbance = foreign_hand(rows, self.file.name if self.file else "")
 
     # -- judging ---------------------------------------------------------------------------------------------------

@@ -61,6 +61,12 @@ def test_nothing_is_old_without_evidence() -> None:
     assert readings_of(AtsState()) == "" and not is_old(AtsState(), OLD)
 
 
+def test_words_without_a_quantity_prove_nothing() -> None:
+    """Two inputs that read ok are soon two inputs that read ok again."""
+    words = replace(LOADED, input_a=Input(known(Health.OK)), input_b=Input(known(Health.OK)), load=Load())
+    assert readings_of(words) == "" and not is_old(words, frozenset({"", *OLD}))
+
+
 @pytest.mark.parametrize(
     "changed",
     [
