@@ -27,9 +27,8 @@ REPO = Path(__file__).resolve().parents[2]
 # The pip that each ansible-core wants: 2.16; 2.18 and 2.19; 2.20 and 2.21.
 GET_PIP_VERSIONS = ("23.1.2", "24.2", "25.2")
 GET_PIP_URL = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
-# ansible-test units takes all of tests/unit, in an environment that has no simulated device, and with import hooks that
-# keep pysnmp's engine from loading its MIB modules (SNMP v3). Both run in the stage "unit".
-WITHOUT = {"units": ("tests/unit/simulator/", "tests/unit/transport/")}
+# ansible-test units takes all of tests/unit, in an environment that has no simulated device.
+WITHOUT = {"units": ("tests/unit/simulator/",)}
 DROPPED = ("ANSIBLE_", "APC_", "PIP_", "PYTHONPATH")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 

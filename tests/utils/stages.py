@@ -67,7 +67,7 @@ def pytest(name: str, lane: Lane, *paths: str) -> Stage:
 
 
 ALL = (
-    pytest("unit", Lane.TESTS, "tests/unit", "tests/simulator/tests"),
+    pytest("unit", Lane.TESTS, "tests/unit"),
     pytest("procedure", Lane.TESTS, "tests/procedure"),
     pytest("property", Lane.TESTS, "tests/property"),
     check("ruff", *tool("ruff", "check", ".")),
@@ -85,6 +85,7 @@ ALL = (
         counted_elsewhere=True,
     ),
     check("build", *own("build_and_install.py")),
+    pytest("servers", Lane.ALONE, "tests/servers"),
     pytest("integration", Lane.ALONE, "tests/integration_py"),
     pytest("browser", Lane.ALONE, "tests/browser"),
     Stage(

@@ -31,7 +31,7 @@ from apcsim.web_server import Web
 
 LOGINS = ["basic", "form3", "form_nmc", "form601"]
 FORMS = LOGINS[1:]
-SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
+SIMULATOR = Path(__file__).resolve().parents[1] / "simulator"
 
 
 class Card:

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ scp_peer = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(scp_peer)
 Contradiction, Hooks = scp_peer.Contradiction, scp_peer.Hooks
 
-SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
+SIMULATOR = Path(__file__).resolve().parents[1] / "simulator"
 QUICK = ("--knob", "down_s=40", "--knob", "app_start_s=2")
 APP = module_name("hw02", "g2ats", "392")
 BODY = build_module("hw02", "g2ats", "392", "3.0.7", 20000)
@@ -63,6 +64,15 @@ class Card:
         while not what(self.truth):
             assert time.monotonic() < end, "waited in vain"
             time.sleep(0.05)
+
+    def listening(self, wanted: bool = True) -> None:
+        """The listener follows the card's state by a tick."""
+
+        def listens(_truth: Any) -> bool:
+            with socket.socket() as link:
+                return (link.connect_ex(("127.0.0.1", self.ready["ssh_port"])) == 0) is wanted
+
+        self.until(listens)
 
 
 def call(url: str, method: str, path: str, data: Any = None) -> None:
@@ -145,11 +155,11 @@ def test_ssh_and_ftp_are_switched_off_apart(card: Card) -> None:
     card.log_in().close()
     assert "ftp_refused" in card.truth["faults"]
     card.fault("ssh_refused")
-    time.sleep(0.3)
+    card.listening(False)
     with pytest.raises(TransportError, match="refused SSH"):
         card.log_in()
     call(card.url, "DELETE", "/faults")
-    time.sleep(0.3)
+    card.listening()
     card.log_in().close()
 
 
@@ -234,7 +244,7 @@ def test_firmware_restarts_the_card_at_once_and_the_next_login_works(tmp_path: P
         with pytest.raises(TransportError, match="refused SSH"):
             card.log_in()
         card.until(lambda truth: truth["ftp_state"] == "up")
-        time.sleep(0.3)  # the listener follows the card's state by a tick
+        card.listening()
         login = card.log_in()
         assert f"SCP, '{APP}'".encode() in login.fetch("event.txt")
         login.close()
@@ -257,7 +267,7 @@ def test_a_card_that_is_starting_is_busy(tmp_path: Path) -> None:
     with serve(tmp_path, "ap7724", "--knob", "ftp_ready_delay_s=300", "--knob", "boot_s=5") as card:
         card.fault("card_restarts")
         card.until(lambda truth: truth["card"]["up"])
-        time.sleep(0.3)  # as above
+        card.listening()
         with pytest.raises(TransportError) as caught:
             card.log_in()
         assert caught.value.kind == "busy"
