@@ -340,72 +340,10 @@ ats:
               type: int
               sample: 25
 nmc:
-  description: The management card. What it does not show is V(null).
+  description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a working ATS answers
   type: dict
-  contains:
-    model:
-      description: The model in the card's description. For an ATS with a built-in card it is the ATS's own.
-      type: str
-      sample: AP7724
-    hardware:
-      description: The card's hardware, by the name of its AOS file; V(hw02) is NMC1, V(hw05) is NMC2, V(hw21) is NMC3.
-      type: str
-      sample: hw02
-    serial:
-      description: The serial number in the card's description. On some cards it is junk, such as C(FFFFFFFFFFFF).
-      type: str
-      sample: 5A1511T00001
-    boot_monitor:
-      description: The version of the boot monitor.
-      type: str
-      sample: 4.1.1
-    aos:
-      description: The card's operating system.
-      type: dict
-      contains:
-        version:
-          description: Its version.
-          type: str
-          sample: 3.7.4
-        file:
-          description: The name of the file that it was installed from.
-          type: str
-          sample: apc_hw02_aos_374.bin
-    app:
-      description: The application; all V(null) when none runs.
-      type: dict
-      contains:
-        name:
-          description: The application's name in its file name.
-          type: str
-          sample: g2ats
-        version:
-          description: Its version.
-          type: str
-          sample: 3.7.1
-        file:
-          description: The name of the file that it was installed from.
-          type: str
-          sample: apc_hw02_g2ats_371.bin
-    uptime_s:
-      description: Seconds since the card started.
-      type: float
-      sample: 3456385.93
-    last_transfer:
-      description: The result of the last file transfer, as the card tells it. That is weak evidence.
-      type: str
-      sample: not_available
-    description:
-      description: The card's whole description (sysDescr), without control characters.
-      type: str
-      sample: >-
-        APC Web/SNMP Management Card (MB:v4.1.1 PF:v3.7.4 PN:apc_hw02_aos_374.bin AF1:v3.7.1 AN1:apc_hw02_g2ats_371.bin
-        MN:AP7724 HR:R01 SN: 5A1511T00001 MD:04/18/2015)
-    simulated:
-      description: V(null) for a real device; for a simulated one how many times faster than real time it says it lives.
-      type: int
-      sample: null
+  sample: {"model": "AP7724", "hardware": "hw02", "aos": {"version": "3.7.4", "file": "apc_hw02_aos_374.bin"}}
 error:
   description: Why the module failed.
   returned: failure

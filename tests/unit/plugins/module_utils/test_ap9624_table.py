@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import ap9624
+from ansible_collections.dcops.apc.plugins.module_utils._domain import ap9624, ap9624_table
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, Facts, Finding, judge
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import parse_firmware
 
@@ -298,7 +298,7 @@ def test_every_rule_row_status_and_id_is_reached() -> None:
     assert {finding.status for finding in found} == set(ap9624.GapStatus)
     assert {finding.basis for finding in found} == set(ap9624.Basis)
     assert {finding.identified_by for finding in found} == {"id", "sku", "model", None}
-    rows = {value.source for value in vars(ap9624).values() if isinstance(value, ap9624.Row)}
+    rows = {value.source for value in vars(ap9624_table).values() if isinstance(value, ap9624_table.Row)}
     assert rows <= {finding.source for finding in found}
     # Every row below, at and above its fix, by each kind of identification that can name it.
     for row, kinds in {
