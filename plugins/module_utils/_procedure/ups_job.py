@@ -15,8 +15,10 @@ from .._domain.versions import Version
 from .._transport.errors import TransportError
 from .errors import Interrupted, Stop
 from .signals import held_signals, signals_interrupt
+from .ups_follow import follow, prove
+from .ups_open import open_start
 from .ups_unit import UpsStop, UpsUnit
-from .ups_update import follow, open_start, prove, send_file, start, wait_until_permitted
+from .ups_update import send_file, start, wait_until_permitted
 
 _RUNNING = (FirmwareUpdate.STARTED, FirmwareUpdate.IN_PROCESS)
 

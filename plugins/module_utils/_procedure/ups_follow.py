@@ -1,0 +1,183 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An update of a UPS's firmware that has been asked for: followed to its end, and what runs then proved.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from .._domain.ups import FirmwareUpdate, Status, UpsComm, parse_firmware
+from .._domain.ups_file import expected_ids
+from .._domain.ups_guard import UpsSample
+from .._domain.ups_states import UpsEnd
+from .._transport.errors import TransportError
+from .ups_open import OVER, RUNNING, close_start
+from .ups_unit import UpsStop, UpsUnit
+
+# So long nothing must be seen of an update before it counts as never begun; options may only raise it.
+CALM_S = 120.0
+# By so much the card's uptime and our own time may differ without a restart between.
+UPTIME_SLACK_S = 60.0
+# A device that makes up its log must not flood the result.
+MAX_EVENTS = 100
+
+
+def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
+    """Until the card says how it ended; None where it shows nothing any more while communication is up again.
+
+    A card that restarted has forgotten an update that the UPS may still be writing, and may communicate meanwhile [?]:
+    while the old firmware is shown, "none" counts at once only where the update was never seen and the card never
+    restarted, and else after all the time that an update may take.
+    """
+    began, end = unit.clock.now(), unit.clock.now() + unit.options.update_timeout_s
+    least_s = max(CALM_S, unit.options.start_timeout_s)
+    seen = _seen_before(unit, begun)
+    calm_since: float | None = None
+    while True:
+        sample = unit.next()
+        shown, now = sample.ups.firmware_update, unit.clock.now()
+        if sample.answered and shown.value in OVER:
+            unit.record("update_result", result=shown.shown())
+            return shown.value
+        if sample.answered and shown.value in RUNNING and not seen:
+            seen = True
+            unit.record("update_seen", status=shown.shown())
+        quiet = sample.answered and shown.is_(FirmwareUpdate.NONE) and sample.ups.comm.is_(UpsComm.OK)
+        calm_since = (calm_since if calm_since is not None else now) if quiet else None
+        if calm_since is not None and now - calm_since >= least_s:
+            reached = _reached(sample.ups.firmware.shown or "", str(begun.get("target") or ""))
+            if reached or now >= end or (not seen and _same_boot(unit, begun, sample)):
+                unit.record("update_result", result="none shown any more")
+                return None
+        if unit.disturbance:
+            raise UpsStop("identity", unit.disturbance, UpsEnd.UPDATING)
+        if now >= end + least_s or (now >= end and calm_since is None):
+            text = f"the update has not ended within {unit.options.update_timeout_s:.0f} s"
+            raise UpsStop("timeout", text, UpsEnd.UPDATING)
+        what = shown.shown() if sample.answered else "the card does not answer"
+        unit.say(
+            f"updating for {now - began:.0f} s ({what}): TOUCH NOTHING on this UPS, its card or its load", "update"
+        )
+
+
+def _seen_before(unit: UpsUnit, begun: Mapping[str, Any]) -> bool:
+    """Did the run that asked for it, or one after it, see the update run?"""
+    run, later = begun.get("run", unit.run_id), False
+    for record in unit.earlier:
+        later = later or record is begun
+        if record["kind"] == "update_seen" and (later or record.get("run") == run):
+            return True
+    return unit.started
+
+
+def _same_boot(unit: UpsUnit, begun: Mapping[str, Any], sample: UpsSample) -> bool:
+    """Is it proved, by its uptime against our own time, that the card has not restarted since the start?"""
+    before, after = begun.get("uptime_s"), sample.uptime_s
+    try:
+        asked = datetime.fromisoformat(str(begun.get("t", "")))
+    except ValueError:
+        return False
+    if not isinstance(before, (int, float)) or after is None or asked.tzinfo is None:
+        return False
+    elapsed_s = (unit.clock.wall() - asked).total_seconds() * unit.clock.factor
+    return abs((after - before) - elapsed_s) < UPTIME_SLACK_S
+
+
+def settle(unit: UpsUnit, patient: Callable[[UpsSample], bool] = lambda sample: False) -> UpsSample:
+    """Communication up and everything unchanged for the stability window. Raises UpsStop where it does not come.
+
+    ``patient``: for this the sample is waited for longer, although everything is at rest.
+    """
+    end = unit.clock.now() + unit.options.up_timeout_s
+    since: UpsSample | None = None
+    count = 0
+    while True:
+        sample = unit.next()
+        ups = sample.ups
+        good = sample.answered and ups.comm.is_(UpsComm.OK) and ups.firmware.version is not None
+        good = good and ups.firmware_update.value not in RUNNING
+        if not good or (since is not None and since.discrete != sample.discrete):
+            since, count = None, 0
+        if good:
+            since, count = since or sample, count + 1
+            rest = sample.at_s - since.at_s > unit.bounds.stability_s and count >= unit.bounds.min_samples
+            if rest and (unit.clock.now() >= end or not patient(sample)):
+                return sample
+        if unit.disturbance:
+            raise UpsStop("identity", unit.disturbance, UpsEnd.UNPROVED)
+        if unit.clock.now() >= end:
+            lost = not sample.answered or not ups.comm.is_(UpsComm.OK)
+            what = "does not communicate with the UPS" if lost else "does not come to rest"
+            ending = UpsEnd.COMM_LOST if lost else UpsEnd.UNPROVED
+            raise UpsStop("state", f"the card {what} {unit.options.up_timeout_s:.0f} s after the update", ending)
+        unit.say(f"the update has ended, waiting for the UPS ({ups.comm.shown()}): TOUCH NOTHING yet", "settle")
+
+
+def prove(unit: UpsUnit, result: FirmwareUpdate | None, begun: Mapping[str, Any], report: dict[str, Any]) -> UpsEnd:
+    """What runs now, what the card says, and what its log says must agree."""
+    target = str(begun.get("target") or "")
+    report["firmware"]["wanted"] = report["firmware"]["wanted"] or target or None
+
+    def lagging(shown: UpsSample) -> bool:
+        # How long after "successful" the UPS shows its new firmware is not published [?].
+        return result is FirmwareUpdate.SUCCESSFUL and not _reached(shown.ups.firmware.shown or "", target)
+
+    sample = settle(unit, lagging)
+    _read_log(unit)
+    installed = sample.ups.firmware
+    report["firmware"]["after"] = installed.shown
+    events = unit.new_events()
+    failed = [event.line for event in events or [] if event.kind == "ups_firmware_failed"]
+    report["events"] = [event.line for event in events or []][:MAX_EVENTS]
+    _note_output(sample, begun, report)
+    new = installed.shown is not None and _reached(installed.shown, target)
+    if not new:
+        why = f"the card says {result.name.lower()}" if result is not None else "the card shows no result"
+        close_start(unit, "failed", installed=installed.raw)
+        # Of a damaged record nobody knows what ran before.
+        report["changed"] = begun.get("installed") is not None and installed.raw != begun["installed"]
+        raise UpsStop(
+            "state",
+            f"{why}, and the UPS runs {installed.shown or installed.raw}, not {target or 'what was wanted'}"
+            + (f"; event log: {failed[0]}" if failed else ""),
+            UpsEnd.FAILED_OLD_FIRMWARE if installed.raw == begun.get("installed") else UpsEnd.UNPROVED,
+        )
+    report["changed"] = True
+    if result is FirmwareUpdate.FAILED or failed:
+        said = failed[0] if failed else "the card says failed"
+        raise UpsStop("state", f"the UPS runs {installed.shown}, but {said}", UpsEnd.UNPROVED)
+    close_start(unit, "updated", installed=installed.raw)
+    if events is None:
+        report["notes"].append("the event log could not be compared with the one before: no word from it")
+    return UpsEnd.UPDATED_OUTPUT_OFF if sample.ups.status.is_(Status.OFF) else UpsEnd.UPDATED
+
+
+def _note_output(sample: UpsSample, begun: Mapping[str, Any], report: dict[str, Any]) -> None:
+    """Whether an update leaves the output as it was is [?], and people work behind an output that is off."""
+    if not sample.ups.status.known or not isinstance(begun.get("output_on"), bool):
+        return
+    on = not sample.ups.status.is_(Status.OFF)
+    if on != begun["output_on"]:
+        words = ("off", "on") if on else ("on", "off")
+        report["notes"].append(f"the output was {words[0]} before the update and is {words[1]} now")
+
+
+def _reached(shown: str, target: str) -> bool:
+    """Version by version, and an ID that this update may lead to."""
+    now, wanted = parse_firmware(shown), parse_firmware(target)
+    if now.version is None or wanted.version is None or now.id is None or wanted.id is None:
+        return False
+    return now.version == wanted.version and now.id in expected_ids(wanted.id)
+
+
+def _read_log(unit: UpsUnit) -> None:
+    """Its word is asked for, not needed: what runs is read by SNMP."""
+    try:
+        unit.login(patient=False).close()
+    except TransportError as exc:
+        unit.record("log_not_read", reason=exc.message)
