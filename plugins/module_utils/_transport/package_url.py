@@ -16,6 +16,8 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
 
+from .one_answer import one_answer_session
+
 try:
     import requests
 except ImportError:  # named when a URL is given; everything else works without it
@@ -102,7 +104,7 @@ class _Download:
 
     def run(self) -> None:
         try:
-            with requests.Session() as session:
+            with one_answer_session() as session:
                 self._fetch(session)
         except PackageError as exc:
             self.error = exc

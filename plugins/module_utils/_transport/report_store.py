@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from .errors import TransportError
+from .one_answer import one_answer_session
 from .package_url import is_url, redact_url
 from .report_folder import read_file
 
@@ -74,7 +75,7 @@ def put_files(folder_url: str, files: Mapping[str, bytes], web: Web) -> dict[str
 def _put(url: str, content: bytes, web: Web) -> int:
     # stream: the body of the answer is of no interest, however long it is.
     with (
-        requests.Session() as session,
+        one_answer_session() as session,
         session.put(
             url,
             data=content,
@@ -113,7 +114,7 @@ def read_report(location: str, max_bytes: int, web: Web) -> bytes:
 
 def _get(url: str, max_bytes: int, web: Web) -> bytes:
     with (
-        requests.Session() as session,
+        one_answer_session() as session,
         session.get(
             url,
             auth=web.auth,

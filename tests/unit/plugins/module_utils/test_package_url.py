@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gzip
 import http.server
 import io
 import ipaddress
@@ -11,6 +12,7 @@ import ssl
 import tempfile
 import threading
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +46,8 @@ def archive() -> bytes:
 
 
 GOOD = archive()
+# Compressed: 30 kB. Read and decompressed: 30 MB.
+BOMB = gzip.compress(bytes(30_000_000), 9)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,6 +81,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(b"a" * 5000)
         elif name == "to":
             self.answer(b"", 302, Location=query)
+        elif name == "bomb":
+            self.answer(BOMB, 302, Location="good.exe", Content_Encoding="gzip")
         elif name == "loop":
             self.answer(b"", 302, Location="loop")
         elif name == "nowhere":
@@ -216,6 +222,15 @@ def test_a_login_stays_with_its_server(web: Any) -> None:
         assert web.seen[-1] == ("/good.exe", "Basic " + base64.b64encode(b"joe:s3cret").decode())
     finally:
         next(servers, None)
+
+
+def test_the_body_of_a_redirect_is_not_even_read(web: Any) -> None:
+    tracemalloc.start()
+    try:
+        load(f"{web.url}/bomb")
+        assert tracemalloc.get_traced_memory()[1] < 8e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "data:,x", "HTTPS:///x"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import datetime
 import errno
+import gzip
 import hashlib
 import http.server
 import json
@@ -17,6 +18,7 @@ import ssl
 import stat
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport import report
 UNITS = [{"host": "ups-1", "error": {"kind": "timeout", "message": "no answer"}}, {"host": "ups-2"}]
 NAMES = ["x.csv", "x.junit.xml", "x.html", "x.json"]
 LOGIN = {"url_username": "joe", "url_password": "s3cret-word"}
+# Compressed: 30 kB. Read and decompressed: 30 MB.
+BOMB = gzip.compress(bytes(30_000_000), 9)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 except OSError:
                     return
         elif name == "away":
-            self.answer(302, Location="/x.json")
+            self.answer(302, BOMB, **{"Location": "/x.json", "Content-Encoding": "gzip"})
         else:
             self.answer(404)
 
@@ -488,7 +492,12 @@ def test_bad_reports(tmp_path: Path, web: Any) -> None:
     refused(
         "/none.json could not be read: the server answers 404", "transfer", reports=[f"{web.url}/none.json"], **where
     )
-    refused("sends us elsewhere", "transfer", reports=[f"{web.url}/away"], **where)
+    tracemalloc.start()
+    try:
+        refused("sends us elsewhere", "transfer", reports=[f"{web.url}/away"], **where)
+        assert tracemalloc.get_traced_memory()[1] < 8e6, "the body is not even read"
+    finally:
+        tracemalloc.stop()
     for entry in (7, {}, {"location": ""}, {"location": made, "sha256": 5}, None):
         refused("reports[0] is neither a path", "unsupported", reports=[entry], **where)
     assert not (tmp_path / "out").exists()
