@@ -25,7 +25,9 @@ options:
     description:
       - The firmware file on the controller, or an C(http://) or C(https://) URL of it.
       - Its name must be the maker's, C(<SERIES><ID>UPS_<major>-<minor>.enc) such as C(SMT20UPS_10-1.enc). Its ID must
-        be the one of the unit's firmware.
+        be the one of the unit's firmware. Its series is not judged, since units of several series share an ID.
+      - What plainly is no firmware, such as an archive or the page of a login, is refused. Nothing else is known of
+        the inside.
       - A relative path is looked for as M(ansible.builtin.copy) does.
       - Required as soon as something is to be sent.
     type: str
@@ -35,8 +37,9 @@ options:
   version:
     description:
       - The version to bring the unit to, such as V(09.3). Quote it.
-      - By default the version of O(src), which must have the fix for the AP9624 fault, as judged by
-        M(dcops.apc.ups_ap9624_info). Where no fix is known for the unit, a version must be named.
+      - Versions compare only inside one ID, so one version fits only units whose firmware has the same ID.
+      - By default the fix for the AP9624 fault is wanted, as judged by M(dcops.apc.ups_ap9624_info), and O(src) may be
+        newer than it. A unit that has the fix is left as it is. Where no fix is known, a version must be named.
     type: str
   interface_expander:
     description: As in M(dcops.apc.ups_ap9624_info). With V(absent) there is no fault to mend, and O(version) is needed.
@@ -77,11 +80,16 @@ options:
     type: float
     default: 120.0
   update_timeout_s:
-    description: How many seconds the update may take, from V(60) to V(86400).
+    description:
+      - For how many seconds the update is followed, from V(60) to V(86400), before the run ends as C(updating).
+      - Where the card shows nothing of an update, it counts as over after an hour at the earliest, whatever stands
+        here.
     type: float
     default: 3600.0
   up_timeout_s:
-    description: How many seconds the UPS may take to communicate again afterwards, from V(10) to V(7200).
+    description:
+      - How many seconds the UPS may take to communicate, to show its new firmware and to be in order again afterwards,
+        from V(10) to V(7200). Less than V(600) counts as V(600).
     type: float
     default: 600.0
   state_dir:
@@ -187,6 +195,7 @@ state:
     - failed_old_firmware
     - unproved
     - comm_lost
+    - updated_not_normal
     - updated
     - updated_output_off
   sample: updated_output_off

@@ -219,6 +219,22 @@ def test_a_killed_parent_leaves_a_worker_that_follows_on(
     assert_updated(unit)
 
 
+def test_a_parent_killed_while_the_file_goes_to_the_card(
+    site: UpsSite, unit: rig.Device, firmware: Path, plays: Any
+) -> None:
+    """As when a job of AWX is cancelled: whoever is left alone starts nothing."""
+    site.add_ups(unit, ups_firmware_src=str(firmware))
+    first = plays(site, UPDATE, terminal=True)
+    first.wait_for("file to the card", 90)
+    os.kill(first.process.pid, signal.SIGKILL)
+    for _unused in range(60):
+        if not first.processes():
+            break
+        time.sleep(1)
+    assert not first.processes() and starts(unit) == 0
+    assert records(site)[-1]["state"] in ("file_not_started", "nothing_sent")
+
+
 def test_ctrl_c_says_what_to_do(site: UpsSite, unit: rig.Device, firmware: Path, plays: Any) -> None:
     site.add_ups(unit, ups_firmware_src=str(firmware))
     first = plays(site, UPDATE, terminal=True)

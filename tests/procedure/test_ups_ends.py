@@ -144,7 +144,7 @@ ENDS: dict[str, End] = {
     "a file that lies about its ID": End(E.FAILED_OLD_FIRMWARE, file={"id": 20, "name": "SMT18UPS_09-3.enc"}, **FAILED),
     "a file that lies about its series": End(E.FAILED_OLD_FIRMWARE, file={"series": "SMX", "name": "SMT18UPS_09-3.enc"},
                                              **FAILED),
-    "successful, and the old one runs": End(E.FAILED_OLD_FIRMWARE, act=fault("update_wrong_version"), **FAILED),
+    "successful, and the old one runs": End(E.UNPROVED, act=fault("update_wrong_version"), **FAILED),
     "the input fails, and it only failed": End(
         E.FAILED_OLD_FIRMWARE, knobs={"update_power_loss": "failed"},
         act=lambda b: b.on_line("updating for", lambda: b.device.patch({"ups": {"input_voltage_v": 0}})), **FAILED),
@@ -157,6 +157,8 @@ ENDS: dict[str, End] = {
                          changed=False, bricked=True),
     "another version than the file's": End(E.UNPROVED, "UPS 09.2 (ID18)", kind="state", act=lambda b: b.on_line(
         "updating for", lambda: setattr(b.ups.update, "_new", newer(b)))),
+    "bypass when it is over": End(E.UPDATED_NOT_NORMAL, NEW, kind="state", says="bypass", act=lambda b: b.on_line(
+        "the update has ended", lambda: b.device.patch({"ups": {"bypass": True}}))),
     "the output was on and is off": End(E.UPDATED_OUTPUT_OFF, "UPS 08.2 (ID1025)", fault("update_left_off"), **ALLOWED,
                                         options={"wanted": V("8.2")}, dropped=True,
                                         says="the output was on before the update and is off now"),
@@ -211,7 +213,7 @@ def test_it_ends_as_it_must(what: str, tmp_path: Path) -> None:
         order = [record["kind"] for record in records if record["kind"] in ("file_begin", "update_start", "update_end")]
         assert order == [kind for kind in ("file_begin", "update_start", "update_end") if kind in order]
         # What is over is closed, and nothing else is.
-        over = end.state in (E.UPDATED, E.UPDATED_OUTPUT_OFF, E.FAILED_OLD_FIRMWARE)
+        over = end.state in (E.UPDATED, E.UPDATED_OUTPUT_OFF, E.UPDATED_NOT_NORMAL, E.FAILED_OLD_FIRMWARE)
         if over:
             assert "update_end" in order
         if end.state in (E.START_NOT_SEEN, E.UPDATING, E.COMM_LOST):
@@ -277,7 +279,7 @@ def test_check_mode_says_what_does_not_fit(tmp_path: Path) -> None:
 def test_no_instruction_moves_anything_that_may_be_writing(end: UpsEnd) -> None:
     text = ups_next_action(end, "run x")
     assert text and text[-1] == "."
-    if end in (E.START_NOT_SEEN, E.UPDATING, E.FOREIGN_UPDATE, E.COMM_LOST, E.UNPROVED):
+    if end in (E.START_NOT_SEEN, E.UPDATING, E.FOREIGN_UPDATE, E.COMM_LOST, E.UNPROVED, E.UPDATED_NOT_NORMAL):
         assert "Do not turn the UPS or its output on or off" in text
     if end is not E.UPDATED_OUTPUT_OFF:
         assert "Turn it on" not in text

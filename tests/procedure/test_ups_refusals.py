@@ -49,6 +49,11 @@ def silent_again_and_again(bench: UpsBench) -> None:
     bench.later(30.0, lambda: silent_again_and_again(bench))
 
 
+def just_started(bench: UpsBench) -> None:
+    bench.device.fault("card_restarts", why="reset")
+    bench.clock.sleep(75.0)
+
+
 @dataclass(frozen=True)
 class Case:
     """``check``: the guard that must be named as failing. ``device``: what the bench is made of."""
@@ -125,6 +130,12 @@ CASES: dict[str, Case] = {
     "said to be off, and a load": Case("output", override(**{"ups_load": 30, f"{U}.4.3.3.0": 300})),
     "said to be off, and the flags do not": Case("output", override(ups_flags="0" * 5 + "1" + "0" * 58)),
     "said to be off, and on": Case("output", flag(19)),
+    "said to be off, and 120 V by the tenths": Case("output", override(**{f"{U}.4.2.1.0": 0, f"{U}.4.3.1.0": 1200})),
+    "said to be off, and absurd volts": Case("output", override(**{f"{U}.4.2.1.0": 65535, f"{U}.4.3.1.0": 65535})),
+    "said to be off, and an absurd load": Case("output", override(**{f"{U}.4.2.3.0": 250000, f"{U}.4.3.3.0": 999999})),
+    "said to be off, and a group of which nothing is known": Case("output", override(**{f"{U}.12.1.2.1.3.1": 3})),
+    "mains by the whole volts alone": Case("mains", override(**{f"{U}.3.2.1.0": 120, f"{U}.3.3.1.0": 0})),
+    "the card has just started": Case("card_up", just_started),
     # -- the window, and who answers
     "values frozen, the uptime too": Case("stable", fault("frozen", oids=["uptime"])),
     "a card that answers for 20 s and is silent for 10": Case("stable", silent_again_and_again),

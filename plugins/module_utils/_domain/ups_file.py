@@ -14,8 +14,13 @@ from .firmware import PackageError
 from .ups import UpsFirmware
 from .versions import Version
 
-_NAME = re.compile(r"([A-Z]{2,6})([0-9]{1,5})UPS_([0-9]{1,3})-([0-9]{1,3})\.enc", re.ASCII)
+_NAME = re.compile(r"([A-Z]{2,6})([1-9][0-9]{0,4})UPS_([0-9]{1,2})-([0-9]{1,2})\.enc", re.ASCII)
 FORM = "<SERIES><ID>UPS_<major>-<minor>.enc, such as SMT20UPS_10-1.enc"
+# Known files are some hundred kilobytes.
+LEAST_BYTES = 1024
+_OTHERS = (b"PK\x03\x04", b"MZ", b"\x1f\x8b", b"\x7fELF", b"%PDF", b"Rar!", b"7z\xbc\xaf")
+_PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\r\n\f")
+_LOOKED_AT = 4096
 # IDs that an update changes, by the release notes [V]: installed -> what runs afterwards.
 ID_CHANGES: dict[int, int] = {1001: 1013, 1010: 1025, 1019: 1025}
 # Updates with the output on: ID -> installed version from which on the unit bears them, by the release notes [V].
@@ -49,6 +54,17 @@ def parse_update_name(name: str) -> tuple[str, int, Version]:
     if match is None:
         raise PackageError(f"'{name[:80]}' is not the name of a UPS firmware file: {FORM}.")
     return match[1], int(match[2]), Version((int(match[3]), int(match[4])))
+
+
+def problem_of_content(data: bytes) -> str:
+    """What plainly is no firmware: a login page, a pointer of git-lfs, an archive. The inside itself is not public."""
+    if len(data) < LEAST_BYTES:
+        return f"has {len(data)} bytes only"
+    if data.startswith(_OTHERS):
+        return "is an archive, a program or a document, and no firmware file"
+    if all(byte in _PRINTABLE for byte in data[:_LOOKED_AT]):
+        return "holds text, such as the page of a login, and no firmware"
+    return ""
 
 
 def problems_of(file: UpdateFile, installed: UpsFirmware, wanted: Version | None, checksum: str | None) -> list[str]:

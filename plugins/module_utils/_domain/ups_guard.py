@@ -20,12 +20,15 @@ from .identity import CardIdentity
 from .observation import Bounds, Sample
 from .ups import BatteryStatus, Calibration, FirmwareUpdate, OutletState, SelfTest, Status, UpsComm, UpsState, YesNo
 from .ups_file import NO_MORE_UPDATES, bears_output_on
+from .values import Reading
 from .versions import Version
 
 # UPS.md: the card's application sumx from this version on, or an NMC3.
 SUMX_LEAST = "6.5"
 # Below this no mains feed the unit, whatever its nominal voltage (100 V is the lowest there is) [G].
 MAINS_LEAST_V = 80
+# A card that has just started may have forgotten an update, and shows none while the UPS is still written to [?].
+CARD_UP_LEAST_S = 900.0
 # An output of so many volts feeds nothing [G].
 DEAD_OUTPUT_V = 10
 
@@ -37,6 +40,7 @@ EXPECTED: dict[str, str] = {
     "updates_allowed": "firmware that takes updates through the card",
     "comm": "the card communicates with the UPS",
     "no_update": "no update is going on",
+    "card_up": "the card up for 15 minutes: one that has just started may have forgotten an update",
     "mains": "fed by the mains, not on battery",
     "no_bypass": "not in bypass",
     "battery": "a battery that is neither low, nor to be replaced, nor missing",
@@ -256,6 +260,12 @@ def _no_update(sample: UpsSample, confirmed: Judged) -> Found:
     return Found(reading.known and idle, f"update {reading.shown()}", missing=not reading.known)
 
 
+def _card_up(sample: UpsSample, confirmed: Judged) -> Found:
+    uptime_s = sample.uptime_s
+    shown = "not readable" if uptime_s is None else f"{uptime_s:.0f} s"
+    return Found(uptime_s is not None and uptime_s >= CARD_UP_LEAST_S, f"card up for {shown}", missing=True)
+
+
 def _mains(sample: UpsSample, confirmed: Judged) -> Found:
     voltage = sample.ups.input_voltage_v
     fed = Found(
@@ -318,9 +328,17 @@ def _output(sample: UpsSample, confirmed: Judged) -> Found:
     off, on = ups.flags.get("off"), ups.flags.get("on")
     if not ups.status.known or off is None or on is None:
         return Found(False, f"output status {ups.status.shown()}, flags not readable", missing=True)
-    live = [f"group {group.index}" for group in ups.outlet_groups if group.state.is_(OutletState.ON)]
     if ups.status.is_(Status.OFF):
-        signs = [*live]
+        odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
+        odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
+        odd += [
+            f"group {group.index} {group.state.shown()}"
+            for group in ups.outlet_groups
+            if not group.state.known or group.state.is_(OutletState.UNKNOWN)
+        ]
+        if odd:
+            return Found(False, f"output off, but {', '.join(odd)}", missing=True)
+        signs = [f"group {group.index}" for group in ups.outlet_groups if group.state.is_(OutletState.ON)]
         signs += ["the flags do not say off"] if not off or on else []
         signs += [f"load {ups.load_percent.shown('%')}"] if (ups.load_percent.or_none() or 0) > 0 else []
         volts = ups.output_voltage_v.or_none() or 0
@@ -338,11 +356,17 @@ def _output(sample: UpsSample, confirmed: Judged) -> Found:
     )
 
 
+def _odd(reading: Reading[Any]) -> bool:
+    """Answered, and no measurement. What a unit does not have is not odd."""
+    return reading.fitted and not reading.known
+
+
 _SAMPLE_CHECKS: dict[str, Callable[[UpsSample, Judged], Found]] = {
     "card_app": _card_app,
     "updates_allowed": _updates_allowed,
     "comm": _comm,
     "no_update": _no_update,
+    "card_up": _card_up,
     "mains": _mains,
     "no_bypass": _no_bypass,
     "battery": _battery,
@@ -351,3 +375,20 @@ _SAMPLE_CHECKS: dict[str, Callable[[UpsSample, Judged], Found]] = {
     "no_shutdown": _no_shutdown,
     "output": _output,
 }
+_IN_ORDER = ("comm", "mains", "no_bypass", "battery", "no_test", "no_calibration", "no_shutdown")
+
+
+def disorder(sample: UpsSample) -> str:
+    """What speaks against leaving this UPS to its work after an update; empty: nothing does.
+
+    It must be plainly on line, or plainly off, and nothing must be unreadable: people act on what is said then.
+    """
+    word = Judged(False, "not asked")
+    found = [one.observed for name in _IN_ORDER if not (one := _SAMPLE_CHECKS[name](sample, word)).ok]
+    ups = sample.ups
+    off, on = ups.flags.get("off"), ups.flags.get("on")
+    plainly_off = ups.status.is_(Status.OFF) and off is True and on is False
+    plainly_on = ups.status.is_(Status.ON_LINE) and off is False and on is True
+    if not plainly_off and not plainly_on:
+        found.append(f"output status {ups.status.shown()}, neither plainly on line nor plainly off")
+    return "; ".join(dict.fromkeys(found))

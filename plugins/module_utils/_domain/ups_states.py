@@ -24,6 +24,7 @@ class UpsEnd(Enum):
     FAILED_OLD_FIRMWARE = "failed_old_firmware"
     UNPROVED = "unproved"
     COMM_LOST = "comm_lost"
+    UPDATED_NOT_NORMAL = "updated_not_normal"
     UPDATED = "updated"
     UPDATED_OUTPUT_OFF = "updated_output_off"
 
@@ -38,13 +39,16 @@ _TEXTS: dict[UpsEnd, str] = {
     UpsEnd.UNCHANGED: "Nothing is to be done: no other firmware is wanted.",
     UpsEnd.GAP: "Nothing was done (check mode). The firmware that is missing, and what stands in the way, are listed.",
     UpsEnd.NO_TARGET: (
-        "Nothing was done (check mode). No version was named, and none is known to mend this unit: ask the maker, or "
-        "name a version."
+        "Nothing was done (check mode). Which firmware this unit lacks is not known; the reason is in the warnings."
     ),
-    UpsEnd.NOTHING_SENT: "Nothing was sent to the UPS. Leave it as it is, mend the cause, and run again.",
+    # Said also where this run could not look at the unit at all.
+    UpsEnd.NOTHING_SENT: (
+        "Nothing was sent to the UPS by this run. Leave it as it is, mend the cause, and run again: what an earlier "
+        "run may have begun is watched first."
+    ),
     UpsEnd.FILE_NOT_STARTED: (
-        "The file may lie on the card, but the update was not started: the old firmware runs, and nothing has changed. "
-        "Leave the UPS as it is, mend the cause, and run again."
+        "The file may lie on the card, but this run has not started the update. Leave the UPS as it is, mend the "
+        "cause, and run again."
     ),
     UpsEnd.START_NOT_SEEN: (
         f"The start was asked for and was not seen to happen; it may still begin. {_LEAVE} "
@@ -53,7 +57,10 @@ _TEXTS: dict[UpsEnd, str] = {
     UpsEnd.UPDATING: (
         f"The UPS may be writing its firmware now. {_LEAVE} Run again: it only watches until that has ended."
     ),
-    UpsEnd.FOREIGN_UPDATE: f"An update is going on that this project did not start. {_LEAVE} Ask whoever started it.",
+    UpsEnd.FOREIGN_UPDATE: (
+        f"An update may be going on that no run with this state_dir has started. {_LEAVE} Ask whoever may have "
+        "started it."
+    ),
     UpsEnd.FAILED_OLD_FIRMWARE: (
         "The update failed; the old firmware answers and communicates. Leave the UPS as it is, read the reason and the "
         "event log, and run again only when the cause is known."
@@ -65,6 +72,10 @@ _TEXTS: dict[UpsEnd, str] = {
     UpsEnd.COMM_LOST: (
         f"The card has lost the UPS since the update began, and its firmware may be broken. {_LEAVE} Look at its "
         "display, plan for the loss of its output, and ask the maker. Run again when it communicates."
+    ),
+    UpsEnd.UPDATED_NOT_NORMAL: (
+        f"The new firmware runs, but the UPS is not in order; the reason says what was read. {_LEAVE} Mend that first, "
+        "and ask the maker where it is not plain; then look at it with ups_info."
     ),
     UpsEnd.UPDATED: "The new firmware runs and communicates. Nothing is left to do.",
     UpsEnd.UPDATED_OUTPUT_OFF: (

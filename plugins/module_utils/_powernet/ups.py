@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .._domain import ups as d
@@ -70,8 +70,9 @@ def decode_ups(raw: Mapping[Oid, RawValue]) -> d.UpsState:
         replace_battery=chosen(raw, o.UPS_REPLACE_BATTERY, _REPLACE, ABSENT),
         self_test=chosen(raw, o.UPS_SELF_TEST, _SELF_TEST, ABSENT),
         calibration=chosen(raw, o.UPS_CALIBRATION, _CALIBRATION, ABSENT),
-        input_voltage_v=_rounded(raw, o.UPS_INPUT_VOLTAGE, o.UPS_INPUT_TENTHS, _MAX_V),
-        output_voltage_v=_rounded(raw, o.UPS_OUTPUT_VOLTAGE, o.UPS_OUTPUT_TENTHS, _MAX_V),
+        # What feeds the unit must not look more than it may be, nor what comes out of it less.
+        input_voltage_v=_both(raw, o.UPS_INPUT_VOLTAGE, o.UPS_INPUT_TENTHS, _MAX_V, min),
+        output_voltage_v=_both(raw, o.UPS_OUTPUT_VOLTAGE, o.UPS_OUTPUT_TENTHS, _MAX_V, max),
         load_percent=_load(raw),
         outlet_count=number(raw.get(o.UPS_OUTLET_COUNT), _MAX_GROUPS, ABSENT),
         outlet_groups=_groups(raw),
@@ -90,6 +91,18 @@ def _rounded(raw: Mapping[Oid, RawValue], whole: Oid, precise: Oid, most: int) -
         return found
     fine = tenths(raw.get(precise), most, ABSENT)
     return Reading(fine.kind, None if fine.value is None else round(fine.value), fine.why)
+
+
+def _both(
+    raw: Mapping[Oid, RawValue], whole: Oid, precise: Oid, most: int, choose: Callable[[int, int], int]
+) -> Reading[int]:
+    """Of two objects that say the same, and should differ by rounding alone."""
+    found = _rounded(raw, whole, precise, most)
+    fine = tenths(raw.get(precise), most, ABSENT)
+    if not found.known or not fine.known:
+        return found
+    one, other = found.value or 0, round(fine.value or 0.0)
+    return found if abs(one - other) <= 1 else Reading(found.kind, choose(one, other))
 
 
 def _load(raw: Mapping[Oid, RawValue]) -> Reading[float]:

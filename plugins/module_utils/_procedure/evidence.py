@@ -101,10 +101,14 @@ class NoEvidence:
 
 
 def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
-    """The records of earlier runs with this unit, oldest first. Raises Stop("state") where a file cannot be read."""
-    names: set[Path] = set()
-    for key in keys:
-        names.update(path for path in folder.glob("*.jsonl") if f"_{key}_" in path.name)
+    """The records of earlier runs with this unit, oldest first. Raises Stop("state") where they cannot be read."""
+    wanted = tuple(f"_{key}_" for key in keys)
+    try:
+        # Not Path.glob(): that takes a folder that may not be read for an empty one.
+        listed = os.listdir(folder)
+    except OSError as exc:
+        raise Stop("state", f"the evidence in {folder} cannot be read: {exc.strerror}") from exc
+    names = {folder / name for name in listed if name.endswith(".jsonl") and any(key in name for key in wanted)}
     records: list[dict[str, Any]] = []
     for path in sorted(names):
         try:

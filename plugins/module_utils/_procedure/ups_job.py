@@ -4,23 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from .._domain.ap9624 import Facts, GapStatus, judge
-from .._domain.ups import FirmwareUpdate, UpsComm
+from .._domain.ups import FirmwareUpdate, UpsComm, UpsState
 from .._domain.ups_states import UpsEnd, ups_next_action
 from .._domain.versions import Version
 from .._transport.errors import TransportError
 from .errors import Interrupted, Stop
 from .signals import held_signals, signals_interrupt
 from .ups_follow import follow, prove
-from .ups_open import open_start
+from .ups_open import RUNNING, open_start
 from .ups_unit import UpsStop, UpsUnit
 from .ups_update import send_file, start, wait_until_permitted
 
-_RUNNING = (FirmwareUpdate.STARTED, FirmwareUpdate.IN_PROCESS)
+# What the AP9624 rules need to know, out of a reading.
+Judge = Callable[[UpsState], Facts]
 
 
 @contextmanager
@@ -62,12 +63,12 @@ def _state(unit: UpsUnit, stop: Stop | None) -> UpsEnd:
         # Also of a card that never answered: an earlier run may have begun something.
         try:
             unit.read_earlier()
-        except Stop:
+        except Exception:
             # What cannot be read may be the one record of a start.
             return UpsEnd.UPDATING
     if open_start(unit.earlier) is not None:
         return UpsEnd.UPDATING
-    if unit.good is not None and unit.good.ups.firmware_update.value in _RUNNING:
+    if unit.good is not None and unit.good.ups.firmware_update.value in RUNNING:
         return UpsEnd.FOREIGN_UPDATE
     return UpsEnd.FILE_NOT_STARTED if unit.file_begun else UpsEnd.NOTHING_SENT
 
@@ -103,24 +104,28 @@ class NoTarget(UpsStop):
     """Nobody can say which version this unit should run."""
 
 
-def gap(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> Version | None:
+def gap(unit: UpsUnit, judged: Judge, report: dict[str, Any]) -> Version | None:
     """The version that is missing, None where nothing is. Raises UpsStop where nobody can say what is wanted."""
     installed = unit.newest.ups.firmware
     file, wanted = unit.file, unit.options.wanted
     report["firmware"]["before"] = installed.shown or installed.raw
     if wanted is None:
-        finding = judge(facts)
+        finding = judge(judged(unit.newest.ups))
         report["reason"] = finding.reason
         if finding.status in (GapStatus.FIXED, GapStatus.NOT_AFFECTED):
             return None
         fix = Version.parse((finding.fixed_in or "").removeprefix("UPS "))
         if finding.status is not GapStatus.FIX_MISSING or fix is None:
-            raise NoTarget("refused", f"no version was named, and no fix is known for this unit: {finding.reason}")
+            raise NoTarget(
+                "refused", f"no version was named, and no fix is known that is missing here: {finding.reason}"
+            )
         if file is not None and file.version < fix:
             raise UpsStop("package", f"{file.name} is older than UPS {fix}, the first version with the fix")
         report["firmware"]["wanted"] = f"{finding.fixed_in} or later"
         return file.version if file is not None else fix
     report["firmware"]["wanted"] = f"UPS {wanted}"
+    if not unit.newest.ups.comm.is_(UpsComm.OK):
+        raise NoTarget("refused", "the card does not communicate with the UPS, so what it shows may be old")
     if installed.version is None or installed.id is None:
         raise UpsStop("refused", f"the unit's firmware '{(installed.raw or '')[:60]}' shows no version with an ID")
     if installed.version == wanted:
@@ -131,34 +136,18 @@ def gap(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> Version | None:
 
 
 # -- the job -------------------------------------------------------------------------------------------------------
-def do_update(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> None:
+def do_update(unit: UpsUnit, judged: Judge, report: dict[str, Any]) -> None:
     """Resumable: what an earlier run began is watched to its end before anything else is thought of."""
     unit.begin(writing=True)
     begun = open_start(unit.earlier)
-    running = unit.newest.ups.firmware_update.value in _RUNNING
+    running = unit.newest.ups.firmware_update.value in RUNNING
     if running and begun is None:
         raise UpsStop(
             "refused", "an update is going on that no run with this state_dir has started", UpsEnd.FOREIGN_UPDATE
         )
-    if begun is not None:
-        unit.expect_change = True
-        report["resumed"] = str(begun.get("run", ""))
-        report["firmware"]["before"] = str(begun.get("installed") or "") or None
-        unit.say("an earlier run asked for an update and did not see its end: watching it first", "resume")
-        try:
-            end = prove(unit, follow(unit, begun), begun, report)
-            if unit.options.wanted in (None, unit.newest.ups.firmware.version):
-                _finish(unit, report, end)
-                return
-            unit.expect_change = False
-            report["notes"].append(f"the earlier update has ended well: {unit.newest.ups.firmware.shown} runs")
-        except UpsStop as exc:
-            # Over and failed, the old firmware in good order: that was the earlier run's end. This one begins anew.
-            if exc.end is not UpsEnd.FAILED_OLD_FIRMWARE or report["changed"]:
-                raise
-            unit.expect_change = False
-            report["notes"].append(f"an earlier update had failed: {exc.message}")
-    if gap(unit, facts, report) is None:
+    if begun is not None and _resumed(unit, begun, judged, report):
+        return
+    if gap(unit, judged, report) is None:
         _finish(unit, report, UpsEnd.UNCHANGED)
         return
     if unit.file is None:
@@ -166,19 +155,45 @@ def do_update(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> None:
     wait_until_permitted(unit, with_login=False)
     send_file(unit)
     start(unit)
-    record = next(item for item in reversed(unit.evidence.summary) if item["kind"] == "update_start")
-    _finish(unit, report, prove(unit, follow(unit, record), record, report))
+    _finish(unit, report, prove(unit, follow(unit, unit.begun), unit.begun, report))
 
 
-def check_update(unit: UpsUnit, facts: Facts, report: dict[str, Any]) -> None:
+def _resumed(unit: UpsUnit, begun: Mapping[str, Any], judged: Judge, report: dict[str, Any]) -> bool:
+    """Watches what an earlier run began; True: that was all. A failure ends this run: its cause must be known first."""
+    unit.expect_change = True
+    report["resumed"] = str(begun.get("run", ""))
+    before = report["firmware"]["before"] = str(begun.get("installed") or "") or None
+    unit.say("an earlier run asked for an update and did not see its end: watching it first", "resume")
+    result = follow(unit, begun)
+    if result is FirmwareUpdate.NONE:
+        unit.close_start("never begun")
+        report["notes"].append("an earlier run was about to start an update, and nothing has begun")
+        unit.expect_change = False
+        return False
+    end = prove(unit, result, begun, report)
+    report["notes"].append(f"the earlier update has ended well: {unit.newest.ups.firmware.shown} runs")
+    try:
+        done = gap(unit, judged, report) is None
+    except NoTarget as exc:
+        report["notes"].append(exc.message)
+        done = True
+    if done:
+        report["firmware"]["before"] = before
+        _finish(unit, report, end)
+    unit.expect_change = False
+    return done
+
+
+def check_update(unit: UpsUnit, judged: Judge, report: dict[str, Any]) -> None:
     """Check mode: the gap, and what stands in the way by one reading. Logs in nowhere, leaves nothing behind."""
     unit.begin(writing=False)
-    if unit.newest.ups.firmware_update.value in _RUNNING:
-        raise UpsStop(
-            "refused", "an update is going on", UpsEnd.UPDATING if open_start(unit.earlier) else UpsEnd.FOREIGN_UPDATE
-        )
+    if open_start(unit.earlier) is not None:
+        text = "an earlier run asked for an update and did not see its end; a run without check mode watches it first"
+        raise UpsStop("refused", text, UpsEnd.UPDATING)
+    if unit.newest.ups.firmware_update.value in RUNNING:
+        raise UpsStop("refused", "an update is going on", UpsEnd.FOREIGN_UPDATE)
     try:
-        missing = gap(unit, facts, report)
+        missing = gap(unit, judged, report)
     except NoTarget as exc:
         # Nothing to propose is no failure of a look at many units.
         report["notes"].append(exc.message)

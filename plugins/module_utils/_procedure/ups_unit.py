@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
 from typing import Any
@@ -16,7 +16,15 @@ from .._domain.events import EventLog, new_rows, parse_event_log
 from .._domain.identity import usable_serial
 from .._domain.observation import MAX_POLL_S, Bounds
 from .._domain.samedevice import LoginFacts, same_unit
-from .._domain.ups_events import UpsEvent, foreign_hand, ups_events
+from .._domain.ups_events import (
+    UpsEvent,
+    events_since,
+    foreign_hand,
+    shows_own_login,
+    unended_update,
+    update_events,
+    ups_events,
+)
 from .._domain.ups_file import UpdateFile, problems_of
 from .._domain.ups_guard import GuardCase, GuardVerdict, UpsSample, judge_update
 from .._domain.ups_states import UpsEnd
@@ -28,6 +36,7 @@ from .errors import Interrupted, Stop
 from .evidence import Evidence, NoEvidence, history
 from .options import Progress
 from .state import Locks, StateDir, key_of
+from .ups_open import WATCH_S, of_this_ups, open_names
 
 CONFIRMATION = "output_may_go_off"
 # Readings kept: a window and what lies around it.
@@ -82,7 +91,10 @@ class UpsUnit:
         on_first: Callable[[UpsSample], None] = lambda sample: None,
         orphaned: Callable[[], bool] = lambda: False,
         hide: Callable[[Any], Any] = lambda value: value,
+        username: str = "",
     ) -> None:
+        # The card's account: rows of its log that name another are not ours.
+        self.username = username
         self.label, self.address, self.port = label, address, port
         self.clock, self.options, self.progress = clock, options, progress
         self.file, self.content, self.store = file, content, store
@@ -100,8 +112,11 @@ class UpsUnit:
         self.log_after: EventLog | None = None
         # As it was read over the login that sends the file.
         self.log_sending: EventLog | None = None
+        self.looked = False
         self.evidence: Evidence | NoEvidence = NoEvidence()
         self.evidence_lost = ""
+        # As written to the evidence, but not gone through what hides secrets: the end is judged by it.
+        self.begun: dict[str, Any] = {}
         self.locks: Locks | None = None
         self.earlier: list[dict[str, Any]] = []
         # How far this run got: what its end may say depends on it.
@@ -251,7 +266,14 @@ class UpsUnit:
             folder = self.store.folder("evidence", simulated)
             if folder.is_dir():
                 self.earlier += history(folder, self.keys())
-        self.earlier = _of_this_ups(self.earlier, self.good)
+        self.earlier = of_this_ups(self.earlier, self.good)
+
+    def close_start(self, outcome: str, **fields: object) -> None:
+        """Every start that is open for this unit has ended, as far as anybody can know."""
+        names = open_names(self.earlier, self.run_id)
+        self.record("update_end", outcome=outcome, closes=names, **fields)
+        # From here on what an earlier run began is no longer open for this one either.
+        self.earlier.append({"kind": "update_end", "run": self.run_id, "closes": names})
 
     def facts(self) -> dict[str, Any]:
         ups = self.newest.ups
@@ -330,13 +352,27 @@ class UpsUnit:
                     raise
         self.login_facts = facts
 
-    def new_events(self) -> list[UpsEvent] | None:
-        """What the log says of updates since this run's first login; None where it cannot be told."""
+    def new_events(self, begun: Mapping[str, Any]) -> list[UpsEvent] | None:
+        """What the log says of the update since its start; None where it cannot be told."""
         before, after = self.log_before, self.log_after
-        if before is None or after is None or before is after or not after.recognised:
+        if after is None or not after.recognised:
             return None
+        if before is None or before is after:
+            # Resumed: the log before the start was another run's.
+            return events_since(after, str(begun["log_row"])) if "log_row" in begun else None
         rows = new_rows(before, after)
         return None if rows is None else ups_events(rows)
+
+    def stop_if_the_log_knows_of_an_update(self) -> None:
+        """Somebody may have started one that neither the card's object nor our evidence shows."""
+        line = unended_update(self.log_after, WATCH_S) if self.log_after is not None else ""
+        if line:
+            self.record("update_in_log", line=line)
+            raise UpsStop(
+                "refused",
+                f"the card's event log says that an update of the UPS has begun, and not that it has ended: {line}",
+                UpsEnd.FOREIGN_UPDATE,
+            )
 
     def look_for_others(self) -> None:
         """Once more over a login of its own: whoever was at the card since the file went out disturbs this run."""
@@ -344,7 +380,8 @@ class UpsUnit:
         before, after = self.log_sending, self.log_after
         known = before is not None and before.recognised and after is not None and after.recognised
         rows = new_rows(before, after) if known and before is not None and after is not None else None
-        if rows is None:
+        protocol = self.login_facts.protocol if self.login_facts is not None else ""
+        if rows is None or not shows_own_login(rows, protocol):
             # The card keeps the last file only: without the log nobody knows whose that is.
             self.record("log_not_compared")
             raise UpsStop(
@@ -353,8 +390,15 @@ class UpsUnit:
                 "somebody else was at the card meanwhile",
                 UpsEnd.FILE_NOT_STARTED,
             )
+        self.stop_if_the_log_knows_of_an_update()
+        spoken = update_events(rows)
+        if spoken:
+            text = f"the card's event log speaks of an update that is not this run's: {spoken[0].line}"
+            raise UpsStop("refused", text, UpsEnd.FOREIGN_UPDATE)
         if not self.disturbance:
-            self.disturbance = foreign_hand(rows, self.file.name if self.file else "")
+            sent = self.file.name if self.file and not self.looked else ""
+            self.disturbance = foreign_hand(rows, sent, self.username)
+        self.log_sending, self.looked = after, True
 
     # -- judging ---------------------------------------------------------------------------------------------------
 
@@ -389,19 +433,6 @@ class UpsUnit:
 def _differ(before: str | None, after: str | None) -> bool:
     """Both were read and they are not the same; a value that is missing now proves nothing."""
     return bool(before) and bool(after) and before != after
-
-
-def _of_this_ups(records: list[dict[str, Any]], good: UpsSample | None) -> list[dict[str, Any]]:
-    """Without the runs that met another UPS at this address or on this card: what it was told, this one was not."""
-    own = usable_serial(good.ups.serial) if good is not None else None
-    foreign = set()
-    for record in records:
-        unit = record.get("unit")
-        if own is not None and record["kind"] == "run" and isinstance(unit, dict):
-            theirs = usable_serial(str(unit.get("ups_serial") or ""))
-            if theirs is not None and theirs.upper() != own.upper():
-                foreign.add(record.get("run"))
-    return [record for record in records if record.get("run") not in foreign]
 
 
 def _restarted(before: UpsSample, sample: UpsSample) -> bool:

@@ -9,6 +9,7 @@ guards again -> start by SNMP, once, read back. ``ups_follow`` goes on from ther
 from __future__ import annotations
 
 from .._domain.ups import FirmwareUpdate, Status
+from .._domain.ups_events import newest_update_row
 from .._domain.ups_guard import GuardVerdict
 from .._domain.ups_states import UpsEnd
 from .._powernet.objects import UPS_FIRMWARE_UPDATE
@@ -16,7 +17,7 @@ from .._transport.errors import TransportError
 from .._transport.types import SnmpWriter
 from .errors import Stop
 from .signals import held_signals
-from .ups_open import OVER, RUNNING, close_start
+from .ups_open import OVER, RUNNING
 from .ups_unit import UpsStop, UpsUnit
 
 FOLDER = "upsfw"
@@ -33,12 +34,12 @@ def wait_until_permitted(unit: UpsUnit, with_login: bool) -> GuardVerdict:
     """Refuses at once on what was read to be bad; waits for time and for answers only."""
     end = unit.clock.now() + unit.options.ready_timeout_s
     while True:
+        unit.stop_if_orphaned()
         verdict = unit.verdict(with_login)
         if verdict.permitted:
             return verdict
         if verdict.contradicted or unit.clock.now() >= end:
             raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
-        unit.stop_if_orphaned()
         stable = next(check for check in verdict.checks if check.id == "stable")
         missing = [check.observed for check in verdict.failing if check.id != "stable"]
         unit.say("measuring: " + ("; ".join(missing) or stable.observed), "measuring")
@@ -84,6 +85,7 @@ def send_file(unit: UpsUnit) -> None:
     unit.log_sending = unit.log_after
     gate = _Gate(unit)
     try:
+        unit.stop_if_the_log_knows_of_an_update()
         wait_until_permitted(unit, with_login=True)
         unit.record_or_stop("file_begin", file=file.name, sha256=file.sha256, size=file.size)
         unit.file_begun = True
@@ -137,15 +139,26 @@ def start(unit: UpsUnit) -> None:
     writer = unit.open_writer()
     try:
         clear_old_result(unit, writer)
-        wait_until_permitted(unit, with_login=True)
-        unit.look_for_others()
-        _after_logout(unit)
-        wait_until_permitted(unit, with_login=True)
+        _look_until_permitted(unit)
         with held_signals():
             refusal = _ask(unit, writer)
     finally:
         writer.close()
     _read_back(unit, refusal)
+
+
+def _look_until_permitted(unit: UpsUnit) -> None:
+    """A look at the log that is followed by the start at once: during any wait somebody may have sent another file."""
+    end = unit.clock.now() + unit.options.ready_timeout_s
+    while True:
+        wait_until_permitted(unit, with_login=True)
+        unit.look_for_others()
+        _after_logout(unit)
+        verdict = unit.verdict()
+        if verdict.permitted:
+            return
+        if unit.clock.now() >= end:
+            raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
 
 
 def _after_logout(unit: UpsUnit) -> None:
@@ -157,29 +170,33 @@ def _after_logout(unit: UpsUnit) -> None:
 def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
     file, before = unit.file, unit.newest
     # Once more, with nothing between it and the SET but the record.
+    unit.stop_if_orphaned()
     verdict = unit.verdict()
     if not verdict.permitted:
         raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
     if not before.ups.firmware_update.is_(FirmwareUpdate.NONE):
         shown = before.ups.firmware_update.shown()
         raise UpsStop("refused", f"an earlier update's result ({shown}) is shown: a new one could not be told from it")
-    unit.record_or_stop(
-        "update_start",
-        file=file.name if file else None,
-        target=file.shown if file else None,
-        installed=before.ups.firmware.raw,
-        output_on=not before.ups.status.is_(Status.OFF),
-        uptime_s=before.uptime_s,
-        checks=[check.to_result() for check in verdict.checks],
-    )
-    # The disk may have taken its time over it.
-    verdict = unit.verdict()
-    if not verdict.permitted:
-        close_start(unit, "not asked for")
-        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
-    unit.start_asked = unit.expect_change = True
+    begun: dict[str, object] = {
+        "file": file.name if file else None,
+        "target": file.shown if file else None,
+        "installed": before.ups.firmware.raw,
+        "output_on": not before.ups.status.is_(Status.OFF),
+        "uptime_s": before.uptime_s,
+        # What comes behind it in the log is this update's.
+        "log_row": newest_update_row(unit.log_after) if unit.log_after is not None else "",
+    }
+    wall = unit.clock.wall()
+    unit.record_or_stop("update_start", **begun, checks=[check.to_result() for check in verdict.checks])
     wakes = "; its output may come on by itself" if before.ups.status.is_(Status.OFF) else ""
     unit.say(f"starting the update: TOUCH NOTHING on this UPS, its card or its load{wakes}", "start")
+    # The disk and the terminal may have taken their time.
+    verdict = unit.verdict()
+    if not verdict.permitted:
+        unit.close_start("not asked for")
+        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+    unit.start_asked = unit.expect_change = True
+    unit.begun = {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
     refusal = _set(writer, FirmwareUpdate.STARTED)
     unit.record("start_set", refusal=refusal.message if refusal else None)
     return refusal
@@ -200,7 +217,7 @@ def _read_back(unit: UpsUnit, refusal: TransportError | None) -> None:
     refused = refusal is not None and refusal.kind in ("auth", "unsupported")
     if refused and sample.answered and shown.is_(FirmwareUpdate.NONE):
         # The card said no, and nothing has begun for the whole time.
-        close_start(unit, "refused by the card")
+        unit.close_start("refused by the card")
         raise UpsStop("auth", f"the card did not take the start: {refusal}", UpsEnd.FILE_NOT_STARTED)
     why = refusal.message if refusal else "a card whose access is Write instead of Write+ drops a SET silently"
     waited = f"the start was not seen within {unit.options.start_timeout_s:.0f} s"

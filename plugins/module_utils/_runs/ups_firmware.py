@@ -9,9 +9,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from .._domain.ap9624 import Expander
+from .._domain.ap9624 import Expander, Facts
 from .._domain.confirmations import ConfirmationError, parse_confirmations
 from .._domain.firmware import PackageError
+from .._domain.ups import UpsState
 from .._domain.ups_file import UpdateFile
 from .._domain.ups_guard import UpsSample
 from .._domain.ups_states import UpsEnd, ups_next_action
@@ -208,6 +209,7 @@ def _unit(
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
         hide=hider(ARGUMENT_SPEC, params),
+        username=params["username"] or "",
     )
 
 
@@ -220,8 +222,11 @@ def _carry_out(
             report["simulated"] = sample.identity.simulated
             read = read_ups(client)
             require_ups(params["host"], read)
-            facts = facts_of(ups_result(sample.ups), Expander(params["interface_expander"]))
-            (check_update if check_mode else do_update)(unit, facts, report)
+
+            def judged(ups: UpsState) -> Facts:
+                return facts_of(ups_result(ups), Expander(params["interface_expander"]))
+
+            (check_update if check_mode else do_update)(unit, judged, report)
             ups = unit.newest.ups if unit.newest.answered else read.ups
             try:
                 read = read_ups(client)

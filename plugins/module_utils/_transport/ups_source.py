@@ -13,7 +13,11 @@ import stat
 from typing import IO
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import UpdateFile, parse_update_name
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import (
+    UpdateFile,
+    parse_update_name,
+    problem_of_content,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import (
     download,
     is_url,
@@ -36,7 +40,20 @@ def load_update_file(src: str) -> tuple[UpdateFile, bytes]:
     path = os.path.expanduser(src)
     parse_update_name(os.path.basename(path))
     with _open(path) as stream:
+        _refuse_other_name(path)
         return _loaded(os.path.basename(path), stream, printable(path, 300))
+
+
+def _refuse_other_name(path: str) -> None:
+    """A link whose own name is right may lead to the file of another ID or version."""
+    called, real = os.path.basename(path), os.path.basename(os.path.realpath(path))
+    try:
+        other = parse_update_name(real)
+    except PackageError:
+        # A store that names its files by their contents says nothing against it.
+        return
+    if other != parse_update_name(called):
+        raise PackageError(f"{printable(path, 300)} is a link to {real}: another file than its name says.")
 
 
 def _open(path: str) -> IO[bytes]:
@@ -60,5 +77,8 @@ def _loaded(name: str, stream: IO[bytes], shown: str) -> tuple[UpdateFile, bytes
         raise PackageError(f"{shown} cannot be read: {exc.strerror}.") from None
     if not data or len(data) > MAX_BYTES:
         raise PackageError(f"{shown} is {'empty' if not data else 'larger than any UPS firmware file'}.")
+    problem = problem_of_content(data)
+    if problem:
+        raise PackageError(f"{shown} {problem}.")
     series, number, version = parse_update_name(name)
     return UpdateFile(name, series, number, version, len(data), hashlib.sha256(data).hexdigest()), data

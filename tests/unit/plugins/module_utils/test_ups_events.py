@@ -8,7 +8,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import new_rows, parse_event_log
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_events import foreign_hand, ups_events
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_events import (
+    events_since,
+    foreign_hand,
+    newest_update_row,
+    shows_own_login,
+    unended_update,
+    ups_events,
+)
 
 FAILED_LOG = [
     (
@@ -91,3 +98,57 @@ HANDS: list[tuple[list[str], str]] = [
 def test_who_else_was_at_the_card(rows: list[str], words: str) -> None:
     found = foreign_hand(parse_event_log(log(rows)).rows, "SMT18UPS_09-3.enc")
     assert (found == "") is (words == "") and words in found
+
+
+def test_another_account_is_somebody_else() -> None:
+    rows = parse_event_log(log([OWN[0].replace("'apc'", "'mallory'"), OWN[1]])).rows
+    assert foreign_hand(rows, "SMT18UPS_09-3.enc", "apc") == "somebody else logged in, as mallory"
+    assert foreign_hand(parse_event_log(log(OWN)).rows, "SMT18UPS_09-3.enc", "apc") == ""
+    # Once the file has been accounted for, a second one is not ours.
+    assert foreign_hand(parse_event_log(log(OWN)).rows, "", "apc") == "somebody else sent SMT18UPS_09-3.enc"
+
+
+def test_a_log_in_which_we_are_not() -> None:
+    others = parse_event_log(log([OWN[1]])).rows
+    assert not shows_own_login(others, "ftp") and shows_own_login(parse_event_log(log(OWN)).rows, "ftp")
+    # How a card logs a login for SCP is not published.
+    assert shows_own_login(others, "scp")
+
+
+BEGUN, FINISHED, FAILED = (f"{text}\t{code}" for text, code, _kind in (FAILED_LOG[4], FAILED_LOG[3], FAILED_LOG[2]))
+LATER = "System: FTP user 'apc' logged in from 192.0.2.250.\t0x0016"
+
+
+@pytest.mark.parametrize(
+    ("rows", "going_on"),
+    [
+        ([LATER, BEGUN], True),
+        ([BEGUN, FINISHED], True),  # newest first: the end is of another one
+        ([FINISHED, BEGUN], False),
+        ([FAILED, BEGUN], False),
+        ([LATER], False),
+        ([LATER, "System: Name set to Transferring firmware to UPS."], False),
+    ],
+)
+def test_an_update_without_its_end(rows: list[str], going_on: bool) -> None:
+    parsed = parse_event_log(log(rows))
+    assert bool(unended_update(parsed, 3600.0)) is going_on
+    assert "0x0176" in unended_update(parsed, 3600.0) or not going_on
+
+
+@pytest.mark.parametrize(("clock", "going_on"), [("23:59:00", True), ("23:40:00", False), ("21:00:00", True)])
+def test_it_is_believed_for_a_time(clock: str, going_on: bool) -> None:
+    """By the card's own clock; one that was set back makes nothing old."""
+    rows = [f"03/02/2026\t{clock}\t{LATER}", f"03/02/2026\t23:22:00\t{BEGUN}", f"03/02/2026\t23:20:00\t{LATER}"]
+    text = "\r\n".join(["Network Management Card Event Log", "Date\tTime\tEvent\tCode", *rows]).encode()
+    limit = 3600.0 if clock == "23:59:00" else 900.0
+    assert bool(unended_update(parse_event_log(text), limit)) is going_on
+
+
+def test_what_came_behind_a_row() -> None:
+    parsed = parse_event_log(log([FAILED, FINISHED, BEGUN, LATER]))
+    begun = next(event.line for event in ups_events(parsed.rows) if event.kind == "ups_firmware_begun")
+    assert [event.kind for event in events_since(parsed, begun)] == ["ups_firmware_finished", "ups_firmware_failed"]
+    assert len(events_since(parsed, "")) == len(events_since(parsed, "gone")) == 3
+    assert newest_update_row(parsed) == events_since(parsed, "")[-1].line
+    assert newest_update_row(parse_event_log(log([LATER]))) == ""

@@ -144,9 +144,9 @@ def test_the_name_is_shown_as_the_unit_would_show_it() -> None:
 # --- reading it -----------------------------------------------------------------------------------------------------
 def test_a_file_is_read_whole_and_hashed(tmp_path: Path) -> None:
     path = tmp_path / "SMT18UPS_09-3.enc"
-    path.write_bytes(b"firmware" * 1000)
+    path.write_bytes(b"firmware\0" * 1000)
     found, data = load_update_file(str(path))
-    assert data == b"firmware" * 1000 and found.sha256 == hashlib.sha256(data).hexdigest() and found.size == 8000
+    assert data == b"firmware\0" * 1000 and found.sha256 == hashlib.sha256(data).hexdigest() and found.size == 9000
     assert (found.name, found.id) == ("SMT18UPS_09-3.enc", 18)
 
 
@@ -169,13 +169,42 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ups_source, "MAX_BYTES", 1000)
+    monkeypatch.setattr(ups_source, "MAX_BYTES", 2000)
     path = tmp_path / "SMT18UPS_09-3.enc"
-    path.write_bytes(b"x" * 1000)
-    assert load_update_file(str(path))[0].size == 1000
-    path.write_bytes(b"x" * 1001)
+    path.write_bytes(bytes(2000))
+    assert load_update_file(str(path))[0].size == 2000
+    path.write_bytes(bytes(2001))
     with pytest.raises(PackageError, match="larger than any"):
         load_update_file(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html>Please log in</html>" + b" " * 2000, "holds text"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "bytes only"),
+        (b"PK\x03\x04" + bytes(2000), "an archive"),
+        (b"MZ" + bytes(2000), "a program"),
+        (bytes(1023), "1023 bytes only"),
+    ],
+)
+def test_what_is_plainly_no_firmware(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "SMT18UPS_09-3.enc"
+    path.write_bytes(content)
+    with pytest.raises(PackageError, match=words):
+        load_update_file(str(path))
+
+
+def test_a_link_to_another_file_than_its_name_says(tmp_path: Path) -> None:
+    real, link = tmp_path / "SMT20UPS_10-1.enc", tmp_path / "SMT18UPS_09-3.enc"
+    real.write_bytes(bytes(2000))
+    link.symlink_to(real)
+    with pytest.raises(PackageError, match=r"is a link to SMT20UPS_10-1\.enc"):
+        load_update_file(str(link))
+    (tmp_path / "blob-6b1f").write_bytes(bytes(2000))
+    link.unlink()
+    link.symlink_to(tmp_path / "blob-6b1f")
+    assert load_update_file(str(link))[0].id == 18
 
 
 def test_the_name_is_judged_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
