@@ -153,6 +153,7 @@ def test_an_update_that_only_the_log_knows(when: str, tmp_path: Path) -> None:
         bench.on_line("file to the card: 100 %", lambda: bench.device.log("ups_transferring"))
     report = bench.run(update_file(bench.device, "9.3"))
     assert report["state"] == "foreign_update" and bench.starts == [] and "0x0176" in report["error"]["message"]
+    assert len(bench.truth()["files_received"]) == (0 if when == "before" else 1)
     # A card that restarts never writes the end: the row is believed for an hour.
     bench.clock.sleep(3700.0)
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "updated_output_off"
@@ -205,26 +206,62 @@ def store_another(bench: UpsBench) -> None:
     session.close()
 
 
-def test_a_wait_behind_the_look_is_followed_by_another_look(tmp_path: Path) -> None:
-    """Some lost answers make the window begin anew, and somebody else sends a file meanwhile."""
-    bench = UpsBench(state_dir=tmp_path)
+def after_the_first_look(bench: UpsBench, act: Callable[[Any], None]) -> None:
     make = bench.make
 
     def mine(*given: Any) -> Any:
         unit, client = make(*given)
         look = unit.look_for_others
+        looks: list[bool] = []
 
         def looked() -> None:
             look()
-            bench.device.fault("no_answer", for_s=8.0)
-            bench.later(15.0, lambda: store_another(bench))
+            looks.append(True)
+            if len(looks) == 1:
+                act(unit)
 
         unit.look_for_others = looked  # type: ignore[method-assign]
         return unit, client
 
     bench.make = mine  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("disturbed", [False, True])
+def test_a_wait_behind_the_look_is_followed_by_another_look(disturbed: bool, tmp_path: Path) -> None:
+    """Some lost answers make the window begin anew, and somebody else may send a file meanwhile."""
+    bench = UpsBench(state_dir=tmp_path)
+
+    def wait(_unit: Any) -> None:
+        bench.device.fault("no_answer", for_s=8.0)
+        if disturbed:
+            bench.later(15.0, lambda: store_another(bench))
+
+    after_the_first_look(bench, wait)
     report = bench.run(update_file(bench.device, "9.3"))
-    assert bench.starts == [] and "somebody else sent SMT18UPS_09-4.enc" in report["error"]["message"]
+    assert len(bench.truth()["logins"]) >= 3
+    if disturbed:
+        assert bench.starts == [] and "somebody else sent SMT18UPS_09-4.enc" in report["error"]["message"]
+    else:
+        assert report["state"] == "updated_output_off", report.get("error")
+
+
+def test_an_update_that_came_and_went_meanwhile(tmp_path: Path) -> None:
+    bench = UpsBench(state_dir=tmp_path)
+
+    def both() -> None:
+        bench.device.log("ups_transferring")
+        bench.device.log("ups_transfer_failed")
+
+    bench.on_line("file to the card: 100 %", both)
+    report = bench.run(update_file(bench.device, "9.3"))
+    assert report["state"] == "foreign_update" and bench.starts == []
+    assert "not this run's" in report["error"]["message"]
+
+
+def test_a_worker_left_alone_behind_the_look_starts_nothing(tmp_path: Path) -> None:
+    bench = UpsBench(state_dir=tmp_path)
+    after_the_first_look(bench, lambda unit: setattr(unit, "_orphaned", lambda: True))
+    assert bench.run(update_file(bench.device, "9.3"))["state"] == "file_not_started" and bench.starts == []
 
 
 # --- nobody is there any more, and nothing is fresh any more --------------------------------------------------------
