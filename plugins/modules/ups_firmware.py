@@ -95,6 +95,7 @@ options:
   state_dir:
     description:
       - The folder on the controller for locks and evidence, as in M(dcops.apc.ats_firmware).
+      - All runs for a unit must share it, and it must last; what an earlier run has begun is known from there.
       - If not set, the environment variable E(APC_STATE_DIR) of the controller is used, and else C(dcops-apc) in the
         user's state folder (E(XDG_STATE_HOME), or C(~/.local/state)).
     type: path
