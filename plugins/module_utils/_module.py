@@ -179,6 +179,9 @@ def credential_warnings(spec: Spec, params: Mapping[str, Any]) -> list[str]:
     found = []
     for name in secret_options(spec):
         value = params.get(name)
+        if isinstance(value, (list, tuple)):
+            # Nothing is logged in with it: it is only hidden.
+            continue
         # The community has a default, which v3 does not use; a write community that nothing uses is not in use.
         if not value or is_hideable(str(value)) or ("community" in name and params.get("snmp_version") == "v3"):
             continue

@@ -10,7 +10,8 @@ short_description: Puts what the maker's support asks for into one zip
 version_added: 0.1.0
 description:
   - Writes facts, event logs, evidence and settings of one unit into a zip file with the mode C(0600).
-  - Communities, passwords and names of users in settings are replaced by C((hidden)).
+  - Of settings only what is known to be harmless is shown; every other value is replaced by C((hidden)), comments too.
+  - O(secrets), and what the modules take from the environment, are hidden wherever they stand.
   - It asks no device. The same contents make the same file, so a second run changes nothing.
 extends_documentation_fragment:
   - dcops.apc.attributes
@@ -41,9 +42,19 @@ options:
     elements: path
     default: []
   configs:
-    description: Settings of cards; what may be a secret in them is hidden.
+    description:
+      - Settings of cards; what may be a secret in them is hidden. Their real keys are not known, so most of them are.
+      - A file that does not look like a card's settings is left out, and named in RV(left_out).
     type: list
     elements: path
+    default: []
+  secrets:
+    description:
+      - Passwords, communities and keys of the unit. They are hidden in every file, as it is done in results; the
+        words that cards are shipped with, and texts of fewer than 6 characters, are not.
+      - The environment variables of the other modules' options, such as C(APC_PASSWORD), are always added.
+    type: list
+    elements: str
     default: []
 notes:
   - Names, locations and addresses stay as they are. Look through the bundle before you send it.
@@ -67,6 +78,9 @@ EXAMPLES = r"""
       - "{{ backup.backup.events }}"
     configs:
       - "{{ backup.backup.config }}"
+    secrets:
+      - "{{ vault_apc_password }}"
+      - "{{ vault_apc_community }}"
 """
 
 RETURN = r"""
@@ -98,6 +112,12 @@ files:
       description: The SHA-256.
       type: str
       sample: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+left_out:
+  description: The files of O(configs) that do not look like a card's settings.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 error:
   description: Why the module failed.
   returned: failure

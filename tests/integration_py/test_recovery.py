@@ -166,7 +166,10 @@ def test_a_healthy_unit_is_left_as_it_is(check: tuple[str, ...], site: Site, mad
 @pytest.mark.parametrize("word", ["yes", "unknown"])
 def test_the_maker_comes_first(word: str, site: Site, made: Any, play: Any) -> None:
     unit = made("ats_when_lost=stale")
-    site.take(unit, ats_recovery_under_warranty=word, **confirmed(unit))
+    # Somebody has named the unit after a key, and so it stands in log, settings and readings.
+    unit.patch(name="ats Xhush-key")
+    given = {"ats_recovery_under_warranty": word, "ats_recovery_snmp_auth_key": "Xhush-key"}
+    site.take(unit, **confirmed(unit), **given)
     text = play(2)
     assert {"yes": "have it replaced", "unknown": "ask the maker first"}[word] in text
     assert "controller_never_booted" in text and "touch no plug" in text and "disconnect both" not in text
@@ -176,6 +179,7 @@ def test_the_maker_comes_first(word: str, site: Site, made: Any, play: Any) -> N
         config = next(name for name in names if name.startswith("config/"))
         everything = b"".join(bundle.read(name) for name in names)
         assert b"(hidden)" in bundle.read(config) and b"private" not in everything
+        assert b"Xhush" not in everything and b"ats ********" in everything
         facts = json.loads(bundle.read("facts.json"))
     assert facts["findings"][0]["id"] == "controller_never_booted" and facts["nmc"]["app"]["version"] == "3.9.2"
     assert unharmed(unit)["bytes_received"] == 0

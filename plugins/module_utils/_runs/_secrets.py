@@ -7,13 +7,14 @@ Private to the collection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from .._transport.package_url import is_url
 from ._results import to_result
-from ._specs import Spec, is_hideable, secret_options
+from ._specs import MIN_SECRET, Spec, is_hideable, secret_options
 
 # Ansible's own word, so that both paths read alike.
 HIDDEN = "********"
@@ -22,7 +23,10 @@ _UNBOUNDED = 1_000_000
 
 def secrets_of(spec: Spec, params: Mapping[str, Any]) -> list[str]:
     """What must not be in a result, longest first: one secret may hold another."""
-    found = {str(params[name]) for name in secret_options(spec) if params.get(name)}
+    found: set[str] = set()
+    for name in secret_options(spec):
+        value = params.get(name) or ()
+        found.update(map(str, value) if isinstance(value, (list, tuple)) else (str(value),))
     src = params.get("src")
     if isinstance(src, str) and is_url(src):
         try:
@@ -38,6 +42,18 @@ def hide_in_text(text: str, secrets: Iterable[str]) -> str:
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text
+
+
+def hide_in_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
+    """As it stands in a file: in any of the usual encodings, or as JSON and URLs spell it."""
+    for secret in secrets:
+        forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
+        encoded = {form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1", "utf-16-le")}
+        encoded.add(secret.encode("utf-16-be", "ignore"))
+        for form in sorted(encoded, key=len, reverse=True):
+            if len(form) >= MIN_SECRET:
+                data = data.replace(form, HIDDEN.encode())
+    return data
 
 
 def hidden(value: Any, secrets: tuple[str, ...]) -> Any:

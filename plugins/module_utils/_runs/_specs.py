@@ -187,6 +187,17 @@ def secret_options(spec: Spec) -> Iterator[str]:
     return (name for name, options in spec.items() if options.get("no_log"))
 
 
+def secrets_in_environment() -> list[str]:
+    """What the modules of a play take from there, where it gives them nothing else."""
+    names = [
+        name
+        for spec in (SNMP_SPEC, ACCOUNT_SPEC)
+        for option in secret_options(spec)
+        for name in spec[option].get("fallback", (None, ()))[1]
+    ]
+    return [os.environ[name] for name in names if os.environ.get(name)]
+
+
 def is_hideable(value: str) -> bool:
     """Whether hiding every place of this text in a result protects more than it destroys."""
     return len(value) >= MIN_SECRET and value not in FACTORY_WORDS
@@ -204,5 +215,6 @@ __all__ = [
     "check_options",
     "is_hideable",
     "secret_options",
+    "secrets_in_environment",
     "snmp_options",
 ]

@@ -14,10 +14,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from .._domain.config_ini import without_secrets
+from .._domain.config_ini import plausible, without_secrets
 from .._procedure.errors import Stop
 from ._results import to_result
-from ._specs import OptionError
+from ._secrets import hidden, hide_in_bytes, secrets_of
+from ._specs import OptionError, secrets_in_environment
 from .nmc_config_backup import write_private
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -26,6 +27,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "evidence": {"type": "list", "elements": "path", "default": []},
     "event_logs": {"type": "list", "elements": "path", "default": []},
     "configs": {"type": "list", "elements": "path", "default": []},
+    "secrets": {"type": "list", "elements": "str", "no_log": True, "default": []},
 }
 OPTIONS: dict[str, Any] = {
     "required_one_of": [["facts", "evidence", "event_logs", "configs"]],
@@ -35,12 +37,14 @@ MAX_FILE = 16 << 20
 MAX_FILES = 50
 # Of no meaning; the same contents make the same bytes, so that nothing changes when nothing has changed.
 _TIME = (1980, 1, 1, 0, 0, 0)
+_UNBOUNDED = 1_000_000
+_LEFT_OUT = "it does not look like a card's settings, so what is secret in it cannot be told"
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _READ_ME = """This bundle was put together by the Ansible collection dcops.apc for the maker's support.
 
 facts.json   what was read of the unit: model, serial numbers, versions, state
 events/      the event log of the management card, as it was read
-config/      the card's settings; communities, passwords and names of users are replaced by "(hidden)"
+config/      the card's settings; whatever is not known to be harmless is replaced by "(hidden)"
 evidence/    what runs of the collection saw and did, one JSON record per line
 
 Look through it before you send it: names, locations and addresses stand in it as they are.
@@ -54,7 +58,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
         raise OptionError("dest must end in .zip.")
     if dest.is_dir() or not dest.parent.is_dir():
         raise OptionError(f"the folder {dest.parent} of dest is not there, or dest is a folder.")
-    members = _members(params)
+    members, left_out = _members(params)
     data = _zip(members)
     try:
         before = dest.read_bytes() if dest.exists() else None
@@ -67,23 +71,39 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     files = [
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in members
     ]
-    return {"changed": changed, "dest": str(dest), "sha256": hashlib.sha256(data).hexdigest(), "files": files}
+    result = {"changed": changed, "dest": str(dest), "sha256": hashlib.sha256(data).hexdigest()}
+    warnings = {"warnings": [f"{path} was left out: {_LEFT_OUT}" for path in left_out]} if left_out else {}
+    return {**result, "files": files, "left_out": left_out, **warnings}
 
 
-def _members(params: dict[str, Any]) -> list[tuple[str, bytes]]:
+def _members(params: dict[str, Any]) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """The zip's files, without a secret, and the paths of what was left out."""
     if sum(len(params[name]) for name in ("evidence", "event_logs", "configs")) > MAX_FILES:
         raise OptionError(f"more than {MAX_FILES} files.")
-    found: dict[str, bytes] = {"README.txt": _READ_ME.encode()}
+    given = {"secrets": [*params["secrets"], *secrets_in_environment()]}
+    secrets = tuple(secrets_of(ARGUMENT_SPEC, given))
+    found: dict[str, bytes] = {"README.txt": b""}
+    left_out: list[str] = []
     if params["facts"]:
-        text = json.dumps(to_result(params["facts"]), indent=2, sort_keys=True, ensure_ascii=True)
-        found["facts.json"] = f"{text}\n".encode()
+        # Hidden before it is cut: half a secret would no longer be found.
+        plain = to_result(hidden(to_result(params["facts"], _UNBOUNDED), secrets))
+        found["facts.json"] = f"{json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=True)}\n".encode()
     for option, folder in (("evidence", "evidence"), ("event_logs", "events"), ("configs", "config")):
         for path in params[option]:
             content = _read(option, path)
             if option == "configs":
+                if not plausible(content):
+                    left_out.append(path)
+                    continue
                 content = without_secrets(content)
-            found[_unused(f"{folder}/{_SAFE.sub('_', os.path.basename(path))[-150:]}", found)] = content
-    return sorted(found.items())
+            found[_unused(f"{folder}/{_inside(path)}", found)] = hide_in_bytes(content, secrets)
+    notes = "".join(f"\nLeft out: {_inside(path)}, {_LEFT_OUT}.\n" for path in left_out)
+    found["README.txt"] = f"{_READ_ME}{notes}".encode()
+    return sorted(found.items()), left_out
+
+
+def _inside(path: str) -> str:
+    return _SAFE.sub("_", os.path.basename(path))[-150:]
 
 
 def _unused(name: str, taken: dict[str, bytes]) -> str:

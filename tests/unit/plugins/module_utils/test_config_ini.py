@@ -46,7 +46,8 @@ def test_a_setting_counts(before: bytes, after: bytes) -> None:
 def test_no_secret_is_left() -> None:
     shown = without_secrets(INI)
     assert b"X" not in shown.replace(b"X\r", b""), shown
-    assert shown.count(HIDDEN.encode()) == 7
+    # The key that nobody knows is hidden too, although it is empty: that a secret is empty is worth knowing.
+    assert shown.count(HIDDEN.encode()) == 8
     for kept in (
         b"[NetworkSNMP]",
         b"Access=enabled",
@@ -76,6 +77,46 @@ def test_no_secret_is_left() -> None:
 )
 def test_odd_lines_show_no_secret(line: bytes) -> None:
     assert b"Xsecret7" not in without_secrets(INI + line + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"; AccessControl1Community=Xsecret7",
+        b"[NetworkSNMPv3]\r\nProfile1Auth=Xsecret7",
+        b"[NetworkSMTP]\r\nAuthPass=Xsecret7",
+        b"[NetworkSMTP]\r\nFromPwd=Xsecret7",
+        b"[Wifi]\r\nPSK=Xsecret7",
+        b"[NetworkFTPServer]\r\nServerPass=Xsecret7",
+        b"Smtp-Pass-word=Xsecret7",
+        b"Com\tmunity=Xsecret7",
+        b"UploadServer=ftp://apc:Xsecret7@192.0.2.1/",
+        b"[SystemID]\r\nLocation=ftp://apc:Xsecret7@192.0.2.1/",
+        b"[NetworkSNMP]\r\nTrapReceiver1=192.0.2.1,Xsecret7,enabled",
+        b"[NetworkTCP/IP]\r\nSystemIP=192.0.2.1,Xsecret7",
+        b"RADIUSPrimarySharedSecrt=Xsecret7",
+        # Where other programs would see a new line.
+        *(b"Community=a" + mark + b";Xsecret7" for mark in (b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xc2\x85")),
+        b"[SystemID]\r\nName=a\x0bCommunity=Xsecret7",
+        b"[NetworkSNMP]\r\nAccess=enabled\rCommunity=Xsecret7",
+        # A key over several lines, whose last ones look like others.
+        b"[SystemID]\r\n" + b"M" * 64 + b"\r\nXsecret7==\r\nName=Xsecret7",
+        b"[Xsecret7;]\r\nName=Xsecret7",
+    ],
+)
+def test_whatever_its_key_is_called_a_secret_is_not_shown(lines: bytes) -> None:
+    shown = without_secrets(b"; American Power Conversion\r\n[X]\r\n" + lines + b"\r\n[SystemID]\r\nName=ats-1\r\n")
+    assert b"Xsecret7" not in shown and b"Name=ats-1" in shown, shown
+
+
+def test_comments_are_not_shown_but_for_the_fixed_lines_of_the_head() -> None:
+    shown = without_secrets(b"; Network Management Card AOS v3.9.2 Xsecret7\r\n; g2ats APP v3.9.2\r\n" + INI)
+    assert b"Xsecret7" not in shown and b"; (a comment)\r\n; g2ats APP v3.9.2\r\n; American Power" in shown
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_letters_of_two_bytes_are_no_config(encoding: str) -> None:
+    assert not plausible(INI.decode().encode(encoding))
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n", b"<html><body>busy</body></html>", b"550 no such file", b"\x00" * 500])

@@ -22,6 +22,7 @@ CONFIG = b"; head\r\n[NetworkSNMP]\r\nAccessControl1Community=Xpublic7\r\nAccess
 
 def params(tmp_path: Path, **changes: Any) -> dict[str, Any]:
     base = {"dest": str(tmp_path / "out.zip"), "facts": None, "evidence": [], "event_logs": [], "configs": []}
+    base |= {"secrets": []}
     return {**base, **changes}
 
 
@@ -59,6 +60,50 @@ def test_all_parts_in_one_private_zip(tmp_path: Path) -> None:
         assert bundle.read("evidence/run.jsonl") == b'{"kind": "run"}\n'
         assert b"Xpublic7" not in bundle.read("config/one_config.ini")
         assert all(info.external_attr >> 16 == 0o600 for info in bundle.infolist())
+
+
+def everything(tmp_path: Path) -> bytes:
+    with zipfile.ZipFile(tmp_path / "out.zip") as bundle:
+        return b"\n".join(bundle.read(name) for name in bundle.namelist())
+
+
+@pytest.mark.parametrize("secret", ["Xhush-7", 'Xhu"sh\\7', "Xhüsh-7", "Xhush 7/@"])
+def test_the_plays_own_secrets_are_hidden_wherever_they_stand(secret: str, tmp_path: Path) -> None:
+    made = files(tmp_path)
+    for option, data in (
+        ("evidence", json.dumps({"message": f"refused {secret}"}).encode()),
+        ("event_logs", f"01/02/2026\t10:00:00\tWeb user '{secret}' logged in.\t0x0014\r\n".encode("latin-1")),
+        ("configs", CONFIG + f"[SystemID]\r\nName={secret}\r\n".encode("latin-1")),
+    ):
+        Path(made[option][0]).write_bytes(data)
+    facts = {"text": "x" * 4090 + secret, secret: [secret]}
+    run(params(tmp_path, facts=facts, secrets=["private", "", secret, secret + "longer"], **made))
+    assert b"Xhu" not in everything(tmp_path) and everything(tmp_path).count(b"********") >= 3
+
+
+def test_what_the_environment_gives_to_the_modules_is_hidden_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("APC_PASSWORD", "APC_SNMP_COMMUNITY", "APC_SNMP_AUTH_KEY", "APC_SNMP_PRIVACY_KEY"):
+        monkeypatch.setenv(name, f"Xhush-{name}")
+        run(params(tmp_path, facts={"text": f"a Xhush-{name} b"}))
+        assert b"Xhush" not in everything(tmp_path)
+
+
+def test_factory_words_stay_readable(tmp_path: Path) -> None:
+    run(params(tmp_path, facts={"file": "apc_hw02_aos_392.bin", "word": "public"}, secrets=["apc", "public"]))
+    assert b"apc_hw02_aos_392.bin" in everything(tmp_path) and b"public" in everything(tmp_path)
+
+
+@pytest.mark.parametrize("data", [CONFIG.decode().encode("utf-16"), b"<html>Xpublic7</html>", CONFIG + b"\0"])
+def test_what_is_no_config_is_left_out_with_a_note(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd config.ini").write_bytes(data)
+    (tmp_path / "good.ini").write_bytes(CONFIG)
+    odd = str(tmp_path / "odd config.ini")
+    result = run(params(tmp_path, configs=[odd, str(tmp_path / "good.ini")]))
+    assert [file["name"] for file in result["files"]] == ["README.txt", "config/good.ini"]
+    assert result["left_out"] == [odd] and odd in result["warnings"][0]
+    assert b"Left out: odd_config.ini" in everything(tmp_path) and b"public7" not in everything(tmp_path)
 
 
 def test_the_same_contents_change_nothing(tmp_path: Path) -> None:
