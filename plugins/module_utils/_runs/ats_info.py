@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import APP_TOKENS, ats_generation
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
@@ -36,10 +36,11 @@ def require_ats(host: str, read: StateRead) -> None:
         return
     card = read.nmc.identity
     details = {"nmc": nmc_result(read.nmc)}
-    if card.app_token is None and ats_generation(card.model, None) != "unknown":
-        raise Stop(
-            "state",
-            f"{host} is an {card.model} whose card runs no ATS application: nothing can be measured.",
-            details=details,
-        )
+    own = card.app_token in APP_TOKENS.values()
+    # A card may go on naming an app that does not run: A- (bad checksum), A! (not for this AOS).
+    absent = card.app_token is None or card.app_status in ("-", "!")
+    if own or (absent and ats_generation(card.model, None) != "unknown"):
+        what = f"an {card.model}" if card.model else "a Rack ATS"
+        state = "runs no ATS application" if absent else f"names {card.app.file}, and no ATS object answers"
+        raise Stop("state", f"{host} is {what} whose card {state}: nothing can be measured.", details=details)
     raise Stop("not_an_ats", f"{host} is no APC Rack ATS but {who(read.nmc)}.", details=details)

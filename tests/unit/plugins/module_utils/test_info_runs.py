@@ -33,6 +33,15 @@ BLIND = {
     o.SYS_OBJECT_ID: (*o.ENTERPRISE, 1, 3, 11),
     o.SYS_UP_TIME: 90000,
 }
+
+
+def mute(token: bytes, model: bytes, status: bytes = b"") -> dict[Any, Any]:
+    """A card that names its app, and no ATS object answers."""
+    shown = CARD % (b"v3.9.2", b"apc_hw02_" + token + b"_392.bin", model)
+    shown = shown.replace(b" MN: HR", b" HR")
+    return {**BLIND, o.SYS_DESCR: shown + (b" " + status if status else b"")}
+
+
 ATS = {
     o.SYS_DESCR: CARD % (b"v3.9.2", b"apc_hw02_g2ats_392.bin", b"AP7724"),
     o.SYS_OBJECT_ID: (*o.ENTERPRISE, 1, 3, 11),
@@ -87,6 +96,14 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("ats_info", LINUX, "not_an_ats", "something that describes itself as 'Linux router 6.1.0"),
         ("ats_info", {o.SYS_UP_TIME: 1}, "not_an_ats", "without a description"),
         ("ats_info", BLIND, "state", "AP7724 whose card runs no ATS application"),
+        ("ats_info", mute(b"g2ats", b"AP7724", b"P7+N- A!"), "state", "AP7724 whose card runs no ATS application"),
+        ("ats_info", mute(b"g2ats", b"AP7724", b"P7+N- A-"), "state", "AP7724 whose card runs no ATS application"),
+        ("ats_info", mute(b"g2ats", b"AP7724"), "state", "names apc_hw02_g2ats_392.bin, and no ATS object answers"),
+        ("ats_info", mute(b"g2ats", b""), "state", "a Rack ATS whose card names"),
+        ("ats_info", mute(b"rpdu", b"AP7724", b"A!"), "state", "AP7724 whose card runs no ATS application"),
+        # Another device in the same trouble is no ATS.
+        ("ats_info", mute(b"rpdu", b"AP7931", b"A!"), "not_an_ats", "no APC Rack ATS but an APC AP7931"),
+        ("ats_info", mute(b"rpdu", b"AP7724"), "not_an_ats", "no APC Rack ATS but an APC AP7724"),
         ("nmc_info", LINUX, "unsupported", "no APC network management card"),
         ("ats_info", None, "timeout", "no answer"),
         ("nmc_info", None, "timeout", "no answer"),
