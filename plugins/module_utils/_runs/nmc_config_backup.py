@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -82,7 +83,11 @@ def write_private(dest: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, dest)
+        temporary = ""
     except OSError as exc:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         raise Stop("state", f"{dest} cannot be written: {exc.strerror}") from exc
+    finally:
+        # Whatever ended it, also a signal: nothing half-written stays behind with what is secret in it.
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
