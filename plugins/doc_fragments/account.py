@@ -41,7 +41,7 @@ options:
   ssh_known_hosts:
     description:
       - The file with the host keys of cards, in OpenSSH's format; by default C(~/.ssh/known_hosts).
-      - A card is looked up by its address and port.
+      - A card is looked up by its address and port, and by the host name that was given and port.
     type: path
   ssh_host_key:
     description: The fingerprint of the card's host key, C(SHA256:) and 43 characters, instead of O(ssh_known_hosts).
@@ -50,7 +50,7 @@ options:
     description:
       - Whether the key of a card that is not in O(ssh_known_hosts) is accepted, and written there. For the first login
         over a network that is trusted.
-      - A key that has changed is never accepted.
+      - A key that has changed is never accepted. In check mode a new key is held to for the task, and written nowhere.
     type: bool
     default: false
   ssh_legacy_algorithms:

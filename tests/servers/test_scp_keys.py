@@ -69,6 +69,44 @@ def test_who_is_known(tmp_path: Path, names: str, port: int, known: bool) -> Non
     assert read_known(str(file), ADDRESS, port).keys == ((KEY,) if known else ())
 
 
+@pytest.mark.parametrize(
+    ("names", "port", "known"),
+    [
+        ("ats-23.example.com", 22, True),
+        ("[ATS-23.example.com]:2222", 2222, True),
+        ("*.example.com", 22, True),
+        (hashed("ats-23.example.com"), 22, True),
+        # As with addresses: never without the port.
+        ("ats-23.example.com", 2222, False),
+        ("ats-24.example.com", 22, False),
+        ("*,!ats-23.example.com", 22, False),
+    ],
+)
+def test_who_is_known_by_name(tmp_path: Path, names: str, port: int, known: bool) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(line(names))
+    assert read_known(str(file), ADDRESS, port, "ATS-23.example.com").keys == ((KEY,) if known else ())
+
+
+def test_a_key_that_is_known_by_name_is_not_joined_by_another(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(line("ats-23.example.com"))
+    with pytest.raises(TransportError, match="HAS CHANGED"):
+        judge(OTHER, "there", read_known(str(file), ADDRESS, 22, "ats-23.example.com"), None)
+    with pytest.raises(TransportError, match="HAS CHANGED"):
+        remember(str(file), ADDRESS, 22, OTHER, idle, "ats-23.example.com")
+    assert file.read_text() == line("ats-23.example.com")
+    remember(str(file), ADDRESS, 22, KEY, idle, "ats-23.example.com")
+    assert file.read_text() == line("ats-23.example.com")
+
+
+def test_a_revoked_key_is_revoked_by_whatever_name_of_its_algorithm(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(line("*", HostKey("rsa-sha2-512", OTHER.blob), "@revoked ") + line(ADDRESS, OTHER))
+    with pytest.raises(TransportError, match="revoked"):
+        judge(OTHER, "there", read_known(str(file), ADDRESS, 22), None)
+
+
 def test_a_file_that_is_not_there_knows_nothing_and_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     assert read_known(str(tmp_path / "no"), ADDRESS, 22) == Known()
     with pytest.raises(TransportError, match="cannot be read"):

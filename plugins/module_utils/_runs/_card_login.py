@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .._transport.errors import TransportError
@@ -27,8 +28,16 @@ _HOW = "allow_ftp: true allows FTP, which sends the password in clear; transfer_
 class CardLogins:
     """Opens the logins of one run, all by one protocol: the one that the first of them found."""
 
-    def __init__(self, params: dict[str, Any], address: str, warn: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        params: dict[str, Any],
+        address: str,
+        warn: Callable[[str], None] = lambda text: None,
+        remember: bool = True,
+    ) -> None:
+        """``remember`` False, as in check mode: a new host key is held to for this run, and written nowhere."""
         self._params, self._address, self._warn = params, address, warn
+        self._remember, self._held_to = remember, ""
         self.protocol = "" if params["transfer_protocol"] == "auto" else str(params["transfer_protocol"])
 
     def __call__(self, idle: Callable[[], None]) -> Login:
@@ -56,10 +65,16 @@ class CardLogins:
                 port = FTP_PORT
             timeout_s = params["transfer_timeout_s"]
             return open_ftp(self._address, port, params["username"], params["password"], timeout_s, idle)
-        return open_scp(scp_options(params, self._address), idle)
+        options = scp_options(params, self._address, self._remember)
+        if self._held_to and options.host_key is None:
+            options = replace(options, host_key=self._held_to)
+        login = open_scp(options, idle)
+        if options.accept_new and not self._remember:
+            self._held_to = login.host_key
+        return login
 
 
-def scp_options(params: dict[str, Any], address: str) -> ScpOptions:
+def scp_options(params: dict[str, Any], address: str, remember: bool = True) -> ScpOptions:
     known_hosts = params["ssh_known_hosts"] or KNOWN_HOSTS
     return ScpOptions(
         address=address,
@@ -70,6 +85,8 @@ def scp_options(params: dict[str, Any], address: str) -> ScpOptions:
         known_hosts=os.path.expanduser(known_hosts),
         host_key=params["ssh_host_key"],
         accept_new=params["ssh_accept_new_host_key"],
+        remember=remember,
+        host=params["host"],
         legacy=params["ssh_legacy_algorithms"],
     )
 

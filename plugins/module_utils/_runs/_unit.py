@@ -88,7 +88,7 @@ def _peers(params: dict[str, Any], clock: DeviceClock, clients: list[SnmpClient]
     return found
 
 
-def run_job(params: dict[str, Any], progress: Progress, task: Task) -> dict[str, Any]:
+def run_job(params: dict[str, Any], progress: Progress, task: Task, check_mode: bool = False) -> dict[str, Any]:
     """Opens the unit, does the task, and returns the result; a failure is a Stop whose details hold the same report."""
     options = options_of(params)
     loaded: LoadedPackage | None = None
@@ -103,7 +103,7 @@ def run_job(params: dict[str, Any], progress: Progress, task: Task) -> dict[str,
     def warn(text: str) -> None:
         report.setdefault("warnings", []).append(text)
 
-    logins = CardLogins(params, address, warn)
+    logins = CardLogins(params, address, warn, not check_mode)
     try:
         peers = _peers(params, clock, clients, address)
         unit = _unit(params, options, progress, address, clock, client, loaded, peers, logins)

@@ -31,7 +31,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[st
     if not check_mode:
         return {**base, **run_job(params, progress, TASKS[params["step"]])}
     task = job.check_only if params["step"] == "upgrade" else job.observe_once
-    result = {**base, **run_job(params, progress, task)}
+    result = {**base, **run_job(params, progress, task, check_mode)}
     if params["step"] == "backup":
         result["msg"] = "CHECK MODE, nothing was done: would fetch config.ini and event.txt"
     elif params["step"] == "verify":

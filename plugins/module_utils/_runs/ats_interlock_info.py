@@ -19,4 +19,4 @@ OPTIONS: dict[str, Any] = {**UPGRADE_OPTIONS, "required_one_of": [["src", "files
 
 def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
     """The verdict over one observation window; asks nobody for anything and changes nothing."""
-    return run_job(params, progress, job.observe_once)
+    return run_job(params, progress, job.observe_once, check_mode)

@@ -30,7 +30,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[st
     task = TASKS[params["until"]]
     if check_mode:
         task = job.observe_once if params["until"] == "redundant" else job.check_only
-    result = {"until": params["until"], **run_job(params, progress, task)}
+    result = {"until": params["until"], **run_job(params, progress, task, check_mode)}
     if check_mode and params["until"] != "ready" and (result["plan"] or params["until"] == "redundant"):
         what = "disconnect the secondary or the loads" if params["until"] == "isolated" else "put them back"
         result["msg"] = f"CHECK MODE, nobody was asked for anything: would say when to {what}"

@@ -37,7 +37,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     _usable(dest)
     address = resolve_and_pin(params["host"])
     warnings: list[str] = []
-    logins = CardLogins(params, address, warnings.append)
+    logins = CardLogins(params, address, warnings.append, not check_mode)
     login = logins(lambda: None)
     try:
         data = login.fetch(params["name"], MAX_BYTES)

@@ -42,7 +42,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     if params["via"] == "web":
         data, protocol, whole = _by_web(params, address, warnings)
     else:
-        data, protocol, whole = _by_file(params, address, warnings)
+        data, protocol, whole = _by_file(params, address, warnings, check_mode)
     log = parse_event_log(data)
     result = result_of(log, params)
     if not log.recognised and not log.rows:
@@ -53,8 +53,8 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     return {"changed": False, "protocol": protocol, **result, **({"warnings": warnings} if warnings else {})}
 
 
-def _by_file(params: dict[str, Any], address: str, warnings: list[str]) -> tuple[bytes, str, bool]:
-    logins = CardLogins(params, address, warnings.append)
+def _by_file(params: dict[str, Any], address: str, warnings: list[str], check_mode: bool) -> tuple[bytes, str, bool]:
+    logins = CardLogins(params, address, warnings.append, not check_mode)
     login = logins(lambda: None)
     try:
         data = login.fetch("event.txt", MAX_BYTES)

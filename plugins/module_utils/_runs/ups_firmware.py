@@ -169,7 +169,7 @@ def _run(params: dict[str, Any], check_mode: bool, progress: Progress, report: d
     clock = DeviceClock()
     client = open_snmp(snmp_options(params, address))
     try:
-        unit = _unit(params, options, progress, address, clock, client, file, content, report)
+        unit = _unit(params, options, progress, address, clock, client, file, content, report, check_mode)
         _carry_out(unit, client, params, check_mode, report)
     finally:
         client.close()
@@ -185,6 +185,7 @@ def _unit(
     file: UpdateFile | None,
     content: bytes,
     report: dict[str, Any],
+    check_mode: bool,
 ) -> UpsUnit:
     def open_writer() -> SnmpWriter:
         return open_snmp_writer(snmp_options(params, address), params["snmp_write_community"])
@@ -199,7 +200,7 @@ def _unit(
         port=params["snmp_port"],
         clock=clock,
         read=ups_reader(client, clock.now),
-        open_login=CardLogins(params, address, report["notes"].append),
+        open_login=CardLogins(params, address, report["notes"].append, not check_mode),
         open_writer=open_writer,
         options=options,
         progress=progress,

@@ -4,7 +4,8 @@
 
 """Whether an SSH host key is the card's: a known_hosts file (OpenSSH's format), or a fingerprint given by the operator.
 
-Cards are looked up by address *and* port only: behind one address there may be several, each with its own key.
+Cards are looked up by address, and by the name that led to it, always *and* by port: behind one address there may be
+several, each with its own key. What is remembered is remembered by the address.
 Private to the collection.
 """
 
@@ -46,7 +47,7 @@ class HostKey:
 
 @dataclass(frozen=True)
 class Known:
-    """What the file says of one address and port."""
+    """What the file says of one address or name, and port."""
 
     keys: tuple[HostKey, ...] = ()
     revoked: tuple[HostKey, ...] = ()
@@ -61,15 +62,16 @@ def check_fingerprint(text: str) -> str:
     return text.strip().rstrip("=")
 
 
-def read_known(path: str, address: str, port: int) -> Known:
+def read_known(path: str, address: str, port: int, host: str = "") -> Known:
     """A file that is not there knows nothing. Raises TransportError."""
-    return _select(_read(path), address, port)
+    return _select(_read(path), address, port, host)
 
 
 def judge(key: HostKey, where: str, known: Known, pinned: str | None) -> bool:
     """True: the key is the card's; False: nobody knows any key of this card. Raises TransportError otherwise."""
     seen = f"{key.algorithm} {key.fingerprint}"
-    if key in known.revoked:
+    # By the key itself: the same one goes by several names of algorithms (ssh-rsa, rsa-sha2-512).
+    if any(key.blob == other.blob for other in known.revoked):
         raise TransportError("auth", f"{where} shows a host key that known_hosts marks as revoked: {seen}")
     if pinned is not None:
         if hmac.compare_digest(pinned, key.fingerprint):
@@ -102,7 +104,7 @@ def unknown(key: HostKey, where: str) -> TransportError:
     )
 
 
-def remember(path: str, address: str, port: int, key: HostKey, idle: Callable[[], None]) -> None:
+def remember(path: str, address: str, port: int, key: HostKey, idle: Callable[[], None], host: str = "") -> None:
     """Adds the key of a card that the file knows nothing of; whole or not at all, mode 0600. Raises TransportError.
 
     Many units are read at once, each by a process of its own: without the lock one would drop another's line.
@@ -113,7 +115,7 @@ def remember(path: str, address: str, port: int, key: HostKey, idle: Callable[[]
         os.makedirs(folder, mode=0o700, exist_ok=True)
         with _locked(folder, path, idle):
             text = _read(target)
-            if judge(key, shown(address, port), _select(text, address, port), None):
+            if judge(key, shown(address, port), _select(text, address, port, host), None):
                 return
             end = "" if not text or text.endswith("\n") else "\n"
             line = f"{_names(address, port)[0]} {key.algorithm} {base64.b64encode(key.blob).decode('ascii')}\n"
@@ -175,9 +177,11 @@ def _names(address: str, port: int) -> tuple[str, ...]:
     return (address, bracketed) if port == 22 else (bracketed,)
 
 
-def _select(text: str, address: str, port: int) -> Known:
+def _select(text: str, address: str, port: int, host: str) -> Known:
     """Lines that make no sense are skipped, as ssh does."""
     names = _names(address.lower(), port)
+    if host.strip():
+        names += _names(host.strip().removeprefix("[").removesuffix("]").lower(), port)
     keys: list[HostKey] = []
     revoked: list[HostKey] = []
     for line in text.splitlines():

@@ -64,7 +64,9 @@ _LEGACY = {
 class ScpOptions:
     """``address`` is the pinned one. A fingerprint in ``host_key`` counts instead of what ``known_hosts`` has.
 
-    ``accept_new``: at first use the key is written into ``known_hosts``. ``legacy``: old algorithms as well.
+    ``host`` is the name that the address was found by, if any: a key may be known by either.
+    ``accept_new``: at first use the key is written into ``known_hosts``, unless not to ``remember``.
+    ``legacy``: old algorithms as well.
     """
 
     address: str
@@ -75,6 +77,8 @@ class ScpOptions:
     known_hosts: str | None = None
     host_key: str | None = None
     accept_new: bool = False
+    remember: bool = True
+    host: str = ""
     legacy: bool = False
 
 
@@ -219,7 +223,7 @@ class Link:
         options = self.options
         known = Known()
         if options.known_hosts is not None:
-            known = read_known(options.known_hosts, options.address, options.port)
+            known = read_known(options.known_hosts, options.address, options.port, options.host)
         key = self._client_key
         # Nothing of the user's own: no configuration, no agent, no keys, no known_hosts but the one given.
         return await self._asyncssh.connect(
@@ -264,11 +268,11 @@ class Link:
 
     def keep_new_key(self) -> bool:
         """Only now has the card proved that the key is its own; and no password goes out before it is written down."""
-        key, path = self._new_key, self.options.known_hosts
+        key, path, options = self._new_key, self.options.known_hosts, self.options
         self._new_key = None
         try:
-            if key is not None and path is not None:
-                remember(path, self.options.address, self.options.port, key, self.work)
+            if key is not None and path is not None and options.remember:
+                remember(path, options.address, options.port, key, self.work, options.host)
         except Exception as error:
             self._verdict = error
         return self._verdict is None

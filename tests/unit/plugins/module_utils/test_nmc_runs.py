@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
-from ansible_collections.dcops.apc.plugins.module_utils._runs import _card_login
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs import _card_login, nmc_config_backup
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_link import NoSsh
 
@@ -163,6 +164,40 @@ def test_backup_closes_what_others_could_read(card: Card, tmp_path: Path) -> Non
     dest.chmod(0o644)
     assert backup(dest)["changed"] and stat.S_IMODE(dest.stat().st_mode) == 0o600
     assert not backup(dest)["changed"]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError, OSError(28, "No space left on device")])
+def test_nothing_half_written_stays_behind(end: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(_handle: int) -> None:
+        raise end
+
+    dest = tmp_path / "one.ini"
+    dest.write_bytes(b"before")
+    monkeypatch.setattr(nmc_config_backup.os, "fsync", ends)
+    with pytest.raises((KeyboardInterrupt, MemoryError, Stop)):
+        nmc_config_backup.write_private(dest, INI)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.ini"] and dest.read_bytes() == b"before"
+
+
+def test_a_new_key_is_written_down_but_in_check_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In check mode the run holds to it all the same: every login of it meets the same key."""
+    opened = []
+
+    class Login:
+        host_key = "SHA256:one"
+
+    def connect(options: Any, idle: Any) -> Login:
+        opened.append((options.remember, options.accept_new, options.host_key, options.host))
+        return Login()
+
+    monkeypatch.setattr(_card_login, "open_scp", connect)
+    params = {**BASE, "host": "ats-23", "transfer_protocol": "scp", "ssh_accept_new_host_key": True}
+    for remember in (True, False):
+        logins = _card_login.CardLogins(params, "192.0.2.23", remember=remember)
+        for _login in range(2):
+            logins(lambda: None)
+    assert opened[:2] == [(True, True, None, "ats-23")] * 2
+    assert opened[2:] == [(False, True, None, "ats-23"), (False, True, "SHA256:one", "ats-23")]
 
 
 def test_an_error_page_never_replaces_a_backup(card: Card, tmp_path: Path) -> None:
