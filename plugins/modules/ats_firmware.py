@@ -134,6 +134,21 @@ plan:
       description: The version of the file.
       type: str
       sample: 3.9.2
+sent:
+  description:
+    - Which files went in whole, and the card has restarted with them, in this run. A file that was begun and cut is in
+      RV(ignore:changed) and not in here.
+  returned: success, and on failure of O(step=upgrade) when the unit was reached
+  type: dict
+  contains:
+    aos:
+      description: The AOS.
+      type: bool
+      sample: true
+    app:
+      description: The app.
+      type: bool
+      sample: true
 firmware:
   description: The versions that ran.
   returned: when the unit could be read
@@ -210,6 +225,29 @@ interlock:
       type: list
       elements: str
       sample: ["redundancy_lost: fully_redundant (wanted: redundancy lost)"]
+confirmations:
+  description: What O(confirmations) says of this unit, as it was judged. Entries for other units are ignored.
+  returned: when the unit could be read
+  type: list
+  elements: dict
+  contains:
+    what:
+      description: What is confirmed.
+      type: str
+      choices: [secondary_disconnected, no_load, power_cycled, one_input]
+      sample: secondary_disconnected
+    ok:
+      description: It counts.
+      type: bool
+      sample: true
+    verifiable:
+      description: The serial could be compared with the unit's own.
+      type: bool
+      sample: true
+    reason:
+      description: Why it counts, or why not.
+      type: str
+      sample: confirmed at 2026-03-14T10:20+01:00
 steps:
   description: What the run did, in order.
   returned: when the unit was reached

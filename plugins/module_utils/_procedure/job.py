@@ -249,6 +249,8 @@ def do_backup(unit: Unit, report: dict[str, Any]) -> None:
 
 
 def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
+    # The same dict all along: however the run ends, the report tells it.
+    report["sent"] = unit.sent.whole
     entry = _enter(unit, report, "upgrade", writing=True)
     saved = upgrade(unit, entry)
     if entry.kind is EntryKind.WATCH:

@@ -57,12 +57,17 @@ def span_text(seconds: float) -> str:
 
 @dataclass
 class Sent:
-    """What this process has sent so far. ``app_cut``: begun, and cut before its last block."""
+    """What this process has sent so far. ``app_cut``: begun, and cut before its last block.
+
+    ``aos`` and ``app`` count as sent where it is not certain that they were not; ``whole`` only where the file went in
+    to its end and the card has restarted with it.
+    """
 
     begun: list[str] = field(default_factory=list)
     aos: bool = False
     app: bool = False
     app_cut: bool = False
+    whole: dict[str, bool] = field(default_factory=lambda: {"aos": False, "app": False})
 
     @property
     def nothing(self) -> bool:

@@ -174,7 +174,13 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         if unit.options.method is Method.RECOVERY:
             unit.record_or_stop("recovery_attempt", file=file.file)
         unit.record_or_stop(
-            "stor_begin", file=file.file, version=str(file.version), sha256=file.sha256, size=file.size, checks=checks
+            "stor_begin",
+            file=file.file,
+            version=str(file.version),
+            sha256=file.sha256,
+            size=file.size,
+            loads_off=unit.relies_on_no_load(),
+            checks=checks,
         )
         unit.sent.begun.append(file.file)
         unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
@@ -284,6 +290,7 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         raise Stop("state", f"undisturbed: {unit.disturbance}")
     unit.expect_restart = False
     unit.observer.forget_breaks()
+    unit.sent.whole[file.kind] = True
     unit.record("restarted", file=file.file, uptime_s=sample.uptime_s, version=str(file.version))
     return sample
 

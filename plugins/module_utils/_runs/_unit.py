@@ -161,6 +161,7 @@ def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Tas
     except TransportError as exc:
         raise Stop(exc.kind, exc.message, None, _state(report, None), _details(unit, report, None)) from exc
     report["steps"] = _steps(unit)
+    report["confirmations"] = _confirmations(unit)
     report.pop("step", None)
     return report
 
@@ -174,6 +175,7 @@ def _details(unit: Unit, report: dict[str, Any], stop: Stop | None) -> dict[str,
     report.pop("step", None)
     report["changed"] = not unit.sent.nothing
     report["steps"] = _steps(unit)
+    report["confirmations"] = _confirmations(unit)
     return {**report, **(stop.details if stop else {})}
 
 
@@ -186,6 +188,13 @@ def _steps(unit: Unit) -> list[dict[str, Any]]:
         ]
         found.append({"time": record["t"], "text": " ".join([str(record["kind"]).replace("_", " "), *extra])})
     return found
+
+
+def _confirmations(unit: Unit) -> list[dict[str, Any]]:
+    return [
+        {"what": what, "ok": judged.ok, "verifiable": judged.verifiable, "reason": judged.reason}
+        for what, judged in unit.confirmed.items()
+    ]
 
 
 def _last_reading(client: SnmpClient, report: dict[str, Any]) -> None:
