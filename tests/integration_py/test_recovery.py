@@ -160,6 +160,25 @@ def test_a_healthy_unit_is_left_as_it_is(check: tuple[str, ...], site: Site, mad
     assert not site.state_dir.exists()
 
 
+def test_a_loss_that_passes_leaves_a_healthy_unit(site: Site, made: Any, play: Any) -> None:
+    """Lost for a while under load, and a run that kept a backup and asked for an outage; then it is back by itself."""
+    unit = made("ats_when_lost=stale", device="ap7724")
+    unit.fault("communication_lost")
+    time.sleep(30 / SPEED)
+    # What runs is what the package holds: nothing but the loss is amiss.
+    card = unit.truth()["card"]
+    aos, app = (card[part].replace(".", "") for part in ("aos", "app"))
+    same = rig.make_package(site.folder / "same", aos=aos, app=f"g2ats:{app}")
+    site.take(unit, ats_recovery_src=str(same))
+    assert "Plan an outage" in play(2)
+    unit.call("DELETE", "/faults")
+    time.sleep(1300 / SPEED)
+    text = play(0)
+    assert "nothing to recover" in text and "Name the one input" not in text and "no load" not in text.lower()
+    truth = unharmed(unit)
+    assert truth["redundant"] and truth["load_current_a"] == 8.8 and truth["bytes_received"] == 0
+
+
 # --- the maker first ----------------------------------------------------------------------------------------
 
 
@@ -225,7 +244,25 @@ def test_the_seed_case_ends_failed_with_the_bundle(site: Site, made: Any, play: 
     assert len(unharmed(unit)["files_received"]) == 1
 
 
-RECOVERABLE = {"app sent again": (), "cold start alone": ("revives_by_cold_start=True",)}
+def test_an_app_that_did_not_go_in_whole_is_no_verdict_on_the_controller(site: Site, made: Any, play: Any) -> None:
+    """The transfer breaks off in the middle: what is told is the failure, and nobody is told to replace the unit."""
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A")
+    play(2)
+    cold_start(unit)
+    site.take(unit, **confirmed(unit))
+    unit.fault("transfer_cut", at_byte=8000, module="app")
+    text = play(2)
+    assert "controller never booted" not in text and "also after the app was sent again" not in text
+    assert "NOT DONE" in text and "broke off" in text and "WHAT TO DO NOW" in text
+    assert [file["size"] for file in unharmed(unit)["files_received"]] == [8000]
+
+
+RECOVERABLE = {
+    "app sent again": (),
+    "cold start alone": ("revives_by_cold_start=True",),
+    "cold start alone, and looked at late": ("revives_by_cold_start=True",),
+}
 
 
 @pytest.mark.parametrize("how", RECOVERABLE)
@@ -234,9 +271,12 @@ def test_a_unit_that_can_be_revived_ends_recovered(how: str, site: Site, made: A
     site.take(unit, ats_recovery_primary_source="A")
     assert "Shut down every load" in play(2)
     cold_start(unit)
+    if "late" in how:
+        # Nothing was sent and all is quiet, but one input is in and the loads are off.
+        time.sleep(1000 / SPEED)
     site.take(unit, **confirmed(unit))
     text = play(0, follow=electrician(unit))
-    assert "recovered" in text and "you may connect the loads now" in text
+    assert "recovered" in text and "you may connect the loads now" in text and "revived" in text
     assert text.index("you may reconnect source B now") < text.index("you may connect the loads now")
     truth = unharmed(unit)
     assert truth["controller"]["alive"] and truth["controller"]["comm"] == 2 and truth["redundant"]
@@ -266,9 +306,10 @@ def test_recovered_at_the_second_attempt(site: Site, made: Any, play: Any) -> No
 # --- a card without its app ---------------------------------------------------------------------------------
 
 
-def test_app_only_with_the_load_on(site: Site, made: Any, play: Any) -> None:
+@pytest.mark.parametrize("shown", ["absent", "letter"])
+def test_app_only_with_the_load_on(shown: str, site: Site, made: Any, play: Any) -> None:
     """Loaded and isolated, the new AOS runs and the old app does not: the load stays on throughout."""
-    unit = made("old_app_runs_on_new_aos=False", device="ap7724")
+    unit = made("old_app_runs_on_new_aos=False", f"app_trouble_shown={shown}", device="ap7724")
     unit.plug("A", False)
     send_aos(unit, site)
     site.take(unit)
@@ -278,9 +319,24 @@ def test_app_only_with_the_load_on(site: Site, made: Any, play: Any) -> None:
     site.take(unit, **given)
     text = play(0, follow=electrician(unit))
     assert "recovered" in text and "you may connect the loads" not in text
+    # Nothing was revived: only the app was missing.
+    assert "revived" not in text
     truth = unharmed(unit)
     assert truth["load_current_a"] == 8.8 and truth["card"]["app"] == "3.9.2" and truth["redundant"]
     assert truth["controller"]["revision"] == truth["controller"]["bundled"]
+
+
+def test_the_loads_are_not_forgotten_for_another_units_words(site: Site, made: Any, play: Any) -> None:
+    """Without a load, and the list of the whole site says that another unit is isolated."""
+    unit = made("old_app_runs_on_new_aos=False", device="ap7724")
+    unit.patch(load_current_a=0)
+    send_aos(unit, site)
+    others = [{"what": what, "unit": f"ZA9999999999@{stamp()}"} for what in ("secondary_disconnected", "power_cycled")]
+    given = words(unit, "no_load") + others
+    site.take(unit, ats_recovery_confirmations=given, ats_recovery_primary_source="B")
+    text = play(0, follow=electrician(unit))
+    assert "recovered" in text and "you may connect the loads now" in text
+    assert unharmed(unit)["redundant"]
 
 
 def send_aos(unit: rig.Device, site: Site) -> None:
@@ -324,6 +380,20 @@ def test_check_mode_only_looks(site: Site, made: Any, play: Any) -> None:
     text = play(2, "--check")
     assert "CHECK MODE, nothing was done" in text and "Shut down every load" in text
     assert unharmed(unit)["write_log"] == [] and not site.state_dir.exists()
+
+
+@pytest.mark.parametrize("how", [("--check",), ("-e", "ats_recovery_only=diagnose")])
+def test_a_look_puts_no_key_into_known_hosts(how: tuple[str, ...], site: Site, made: Any, play: Any) -> None:
+    unit = made(device="ap7724")
+    keys = site.folder / "known_hosts"
+    scp = {"ats_recovery_transfer_protocol": "scp", "ats_recovery_transfer_port": unit.ready["ssh_port"]}
+    scp |= {"ats_recovery_ssh_accept_new_host_key": True, "ats_recovery_ssh_known_hosts": str(keys)}
+    site.take(unit, **scp)
+    assert "is established" in play(0, *how)
+    assert unit.truth()["logins"] and not keys.exists() and not site.state_dir.exists()
+    # And yet it is looked up there.
+    keys.write_text(f"[{unit.ready['host']}]:{unit.ready['ssh_port']} ssh-ed25519 AAAA\n")
+    assert "THE HOST KEY OF" in play(2, *how)
 
 
 def test_a_loaded_unit_is_not_touched_before_its_load_is_off(site: Site, made: Any, play: Any) -> None:
@@ -394,6 +464,7 @@ ALLOWED = {f"dcops.apc.{name}" for name in ("ats_firmware", "ats_wait", "ats_int
 ALLOWED |= {"dcops.apc.nmc_event_log_info", "dcops.apc.support_bundle"}
 ALLOWED |= {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_tasks", "set_fact")}
 KEYWORDS = {"name", "when", "vars", "register", "until", "retries", "delay", "failed_when", "block", "rescue"}
+KEYWORDS |= {"check_mode"}
 
 
 def tasks_of(content: Any) -> Iterator[dict[str, Any]]:

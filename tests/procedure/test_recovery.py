@@ -184,6 +184,20 @@ def test_never_booted_ends_failed(tmp_path: Path) -> None:
     )
 
 
+def test_sent_is_what_went_in_whole(tmp_path: Path) -> None:
+    """A load that shows in mid-transfer cuts the app: it was begun, and it is not in."""
+    case = Case(tmp_path, STALE.but(controller_recoverable=False))
+    case.cold_start()
+    case.device.fault("override", values={LOAD: 4}, at_byte=20000, module="app")
+    report = case.recover()
+    assert report["state"].startswith("controller_lost") and case.bench.unit.sent.begun == [APP]
+    assert report["sent"] == {"aos": False, "app": False}
+    case = Case(tmp_path / "another", STALE.but(controller_recoverable=False))
+    case.cold_start()
+    report = case.recover()
+    assert report["state"].startswith("controller_lost") and report["sent"] == {"aos": False, "app": True}
+
+
 def test_recovered_at_the_second_attempt(tmp_path: Path) -> None:
     """The whole of it again: backup, outage, new words."""
     case = Case(tmp_path, STALE.but(revives_at_attempt=2))
