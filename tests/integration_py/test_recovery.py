@@ -374,6 +374,24 @@ def test_killed_while_settling_then_run_again(site: Site, made: Any, play: Any) 
     assert [file["name"] for file in truth["files_received"]] == [APP] and truth["redundant"]
 
 
+def test_app_only_killed_while_settling_then_run_again(site: Site, made: Any, play: Any) -> None:
+    """The second run has no words, only the first one's evidence: the load was on, so nobody is told to connect it."""
+    unit = made("old_app_runs_on_new_aos=False", device="ap7724")
+    unit.plug("A", False)
+    send_aos(unit, site)
+    site.take(unit, ats_recovery_confirmations=words(unit, "secondary_disconnected"), ats_recovery_primary_source="B")
+    first = rig.Play(site, RECOVERY)
+    try:
+        first.wait_for("app sent, settling", 90)
+    finally:
+        first.kill()
+    site.take(unit, ats_recovery_primary_source="B")
+    text = play(0, follow=electrician(unit))
+    assert "recovered" in text and "you may connect the loads" not in text and "revived" not in text
+    truth = unharmed(unit)
+    assert truth["load_current_a"] == 8.8 and truth["redundant"] and len(truth["files_received"]) == 2
+
+
 def test_check_mode_only_looks(site: Site, made: Any, play: Any) -> None:
     unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
     site.take(unit, ats_recovery_primary_source="A")
