@@ -321,7 +321,7 @@ def _order(rows: list[EventRow]) -> bool | None:
     return down > up
 
 
-def _orders(log: EventLog) -> list[tuple[EventRow, ...]]:
+def possible_orders(log: EventLog) -> list[tuple[EventRow, ...]]:
     """The possible chronological readings.
 
     Within one second the published log has the newer row first (begun and failed in the second 23:21:26), and nothing
@@ -335,12 +335,17 @@ def _orders(log: EventLog) -> list[tuple[EventRow, ...]]:
     return [log.rows[::-1], tuple(other)]
 
 
+def start_like(row: EventRow) -> bool:
+    """A start of the card, or a damaged row that may be one."""
+    return row.kind == _START or (row.stamp is None and _kind(row.text, row.code) == _START)
+
+
 def download_in_progress(log: EventLog) -> EventRow | None:
     """The row of a begun download without an end, or None. Where the order is not known, the worse reading counts.
 
     A damaged row ends nothing.
     """
-    for rows in _orders(log):
+    for rows in possible_orders(log):
         begun: EventRow | None = None
         for row in rows:
             if row.kind == _BEGUN:
@@ -357,7 +362,7 @@ def failed_since_start(log: EventLog) -> EventRow | None:
 
     Where the order is not known, one possible reading with such a row is enough.
     """
-    for rows in _orders(log):
+    for rows in possible_orders(log):
         found: EventRow | None = None
         for row in rows:
             if row.kind == _START:

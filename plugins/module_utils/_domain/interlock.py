@@ -288,14 +288,14 @@ def _cold_start(case: Case) -> Found:
         return Found(False, "uptime not known", missing=True)
     if newest.uptime_s > DAY_S:
         return Found(False, f"uptime {newest.uptime_s / 3600:.0f} h contradicts power_cycled")
-    if case.log.new_cold_start is False:
-        return Found(False, "the event log has no new cold start row since it was read before")
+    if case.log.cold_start.new is False:
+        return Found(False, "the card's newest start in the event log is no new cold start row (or was used already)")
     live = [name for name in Source if newest.ats.input(name).status.is_(Health.OK)]
     old = is_old(newest.ats, case.old)
     if len(live) > 1 and not old:
         # With communication lost these may be old values; without evidence of them nothing tells old from new.
         return Found(False, "both inputs read ok, which contradicts one_input (or the card still shows old values)")
-    note = "" if case.log.new_cold_start else " (no earlier log to find its row in)"
+    note = "" if case.log.cold_start.new else " (no earlier log to find its row in)"
     shown = f"; both inputs read ok ({OLD})" if len(live) > 1 else ""
     return Found(True, f"confirmed, uptime {newest.uptime_s:.0f} s{note}{shown}")
 

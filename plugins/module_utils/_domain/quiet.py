@@ -9,9 +9,10 @@ Private to the collection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .checks import Found
+from .coldstart import ColdStart
 
 LONG_UPTIME_S = 900.0
 SHORT_UPTIME_S = 300.0
@@ -35,7 +36,7 @@ class LogFacts:
     new_failed: str = ""
     failed_since_start: str = ""
     foreign: str = ""
-    new_cold_start: bool | None = None
+    cold_start: ColdStart = field(default_factory=ColdStart)
 
     @property
     def doubled(self) -> float:

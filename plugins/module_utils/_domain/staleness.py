@@ -4,19 +4,16 @@
 
 While its controller does not answer, a card may go on showing what it read before. Only values read after the cold
 start can contradict what a person says of the inputs and the load; older ones are shown, not judged. A value counts as
-old only where evidence from before this start of the card holds exactly the same readings, all of them.
+old only where exactly the same readings, all of them, were the newest that evidence has of before the cold start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .ats import AtsState, Comm, Source
 
-# The controller's clock and the card's uptime are not read at one moment. Real seconds of a real unit.
-MARGIN_S = 60.0
 _QUANTITIES = ("voltage_v", "current_a")
 OLD = "old: the same as before the cold start, shown and not judged"
 
@@ -30,7 +27,7 @@ def readings_of(ats: AtsState) -> str:
     parts += [("selected", ats.selected_source), ("redundancy", ats.redundancy)]
     for kind, rows in (("bank", ats.load.banks), ("phase", ats.load.phases)):
         for row in rows:
-            for name in ("current_a", "apparent_va", "power_w", "voltage_v"):
+            for name in ("current_a", "apparent_va", "power_w", "voltage_v", "state"):
                 parts.append((f"{kind}{row.index}.{name}", getattr(row, name)))
     known = [(name, reading) for name, reading in parts if reading.known]
     if not any(name.endswith(_QUANTITIES) for name, _reading in known):
@@ -38,24 +35,18 @@ def readings_of(ats: AtsState) -> str:
     return "; ".join(f"{name}={reading.shown()}" for name, reading in known)
 
 
-def before(record: Mapping[str, Any], started: datetime, factor: float = 1.0) -> bool:
-    """Is the record from before this start of the card? One whose time cannot be read is not. ``factor``: device
-    seconds per real one."""
-    try:
-        when = datetime.fromisoformat(str(record.get("t", "")))
-    except ValueError:
-        return False
-    return when.tzinfo is not None and when + timedelta(seconds=MARGIN_S / factor) <= started
+def old_readings(records: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The newest readings among ``records``: those up to the backup against which the cold start is new.
 
-
-def old_readings(records: Iterable[Mapping[str, Any]], started: datetime, factor: float = 1.0) -> frozenset[str]:
-    """What evidence holds from before this start of the card."""
-    found = set()
-    for record in records:
-        values = record.get("values")
-        if record.get("kind") == "readings" and isinstance(values, str) and values and before(record, started, factor):
-            found.add(values)
-    return frozenset(found)
+    Where the unit showed nothing then, or where the record is damaged, nothing that it shows now is old.
+    """
+    for record in reversed(records):
+        if record.get("kind") == "damaged":
+            break
+        if record.get("kind") == "readings":
+            values = record.get("values")
+            return frozenset({values}) if isinstance(values, str) and values else frozenset()
+    return frozenset()
 
 
 def is_old(ats: AtsState, old: frozenset[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .._domain.coldstart import ColdStart, cold_start, start_rows
 from .._domain.events import EventLog, EventRow, download_in_progress, failed_since_start, new_rows
 from .._domain.quiet import LogFacts
 
@@ -34,7 +35,12 @@ class LogTracker:
         # What this run logs in by: rows of another way in are somebody else's.
         self.protocol = "ftp"
         self.sent_names: set[str] = set()
+        # What evidence has of before this run: the log of the newest backup, and the starts that are spent.
         self.earlier: EventLog | None = None
+        self.used: list[str] | None = None
+        # Cannot be told what earlier runs have sent: then no cold start is a new one.
+        self.unsure = False
+        self._cold_start: ColdStart | None = None
         self._fetched_s = 0.0
         self._begun = ""
         self._begun_seen_s = 0.0
@@ -68,6 +74,7 @@ class LogTracker:
 
     def rebase(self, file: str) -> None:
         """From now on "new" means newer than the log just read: ``file`` is about to be sent."""
+        self._cold_start = self.cold_start()
         self.baseline = self.current
         self.own_logins = 0
         self.own_transfers = 1
@@ -89,17 +96,19 @@ class LogTracker:
             new_failed=_spaced(failed[0]) if failed else "",
             failed_since_start=_spaced(since_start.line) if since_start else "",
             foreign=self._foreign(fresh or ()),
-            new_cold_start=self._new_cold_start(),
+            cold_start=self.cold_start(),
         )
 
-    def _new_cold_start(self) -> bool | None:
-        """Since an earlier run's log; None where there is none, or none that can be compared."""
-        if self.earlier is None or self.current is None:
-            return None
-        fresh = new_rows(self.earlier, self.current)
-        if fresh is None:
-            return None
-        return any(row.kind == "card_restarted" and row.code in (None, "0001") for row in fresh)
+    def cold_start(self) -> ColdStart:
+        """As it was before this run sent anything: the restarts that follow a file are of its own making."""
+        if self._cold_start is not None:
+            return self._cold_start
+        if self.unsure:
+            return ColdStart(False)
+        return ColdStart() if self.current is None else cold_start(self.current, self.earlier, self.used)
+
+    def starts(self) -> list[str]:
+        return start_rows(self.current) if self.current is not None else []
 
     def _foreign(self, fresh: Sequence[EventRow]) -> str:
         kinds = [row.kind for row in fresh]

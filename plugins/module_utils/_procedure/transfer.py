@@ -172,7 +172,7 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         checks = [check.to_result() for check in verdict.checks]
         # Nothing leaves before this record is on the disk: a later run must know that it began.
         if unit.options.method is Method.RECOVERY:
-            unit.record_or_stop("recovery_attempt", file=file.file)
+            unit.record_or_stop("recovery_attempt", file=file.file, starts=unit.log.starts())
         unit.record_or_stop(
             "stor_begin",
             file=file.file,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from .._domain.ats import Comm, Redundancy
 from .._domain.checks import Found, Method, Rules, secondary_dead
+from .._domain.coldstart import ColdStart, last_backup, used_starts
 from .._domain.confirmations import WHATS, Judged, Subject, judge_confirmation
 from .._domain.events import parse_event_log
 from .._domain.firmware import FirmwarePackage
@@ -24,7 +24,7 @@ from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
 from .._domain.loadzero import load_zero, some_load
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
-from .._domain.staleness import before, old_readings, readings_of
+from .._domain.staleness import old_readings, readings_of
 from .._transport.errors import TransportError
 from .._transport.types import Login
 from .clock import Clock
@@ -34,9 +34,6 @@ from .logbook import LogTracker
 from .observe import Observer
 from .options import Options, Peer, Progress, Sent
 from .state import Locks, StateDir, key_of
-
-# As much of a kept event log as a card ever sends.
-MAX_LOG_BYTES = 262144
 
 
 class Unit:
@@ -76,7 +73,7 @@ class Unit:
         self.locks: Locks | None = None
         self.earlier: list[dict[str, object]] = []
         self.earlier_known = False
-        # Readings from before this start of the card, as evidence has them.
+        # What the unit showed at the newest backup, as evidence has it.
         self.old: frozenset[str] = frozenset()
         # May the end of this job let anybody reconnect (SAFETY 6, first row)? Only those that ask for a disconnect.
         self.releases = False
@@ -151,7 +148,7 @@ class Unit:
             folder = self.store.folder("evidence", self.simulated)
             self.earlier = history(folder, self.keys()) if folder.is_dir() else []
             self.earlier_known = True
-            self._load_earlier_log()
+            self._load_earlier()
             if writing:
                 header = {
                     "step": step,
@@ -162,7 +159,8 @@ class Unit:
                     "unit": self.unit_facts(),
                 }
                 self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
-        self._note_readings()
+        # For a run after a cold start to know as old. Also where it shows nothing: what is known later is new then.
+        self.record("readings", values=readings_of(self.observer.newest.ats), uptime_s=self.observer.newest.uptime_s)
         self._judge_confirmations()
         self.record(
             "confirmations",
@@ -171,19 +169,6 @@ class Unit:
                 for what, judged in self.confirmed.items()
             },
         )
-
-    def _note_readings(self) -> None:
-        """What the unit shows now, for a run after a cold start to know as old; and what earlier runs noted so."""
-        sample = self.observer.newest
-        if sample.uptime_s is not None:
-            # Fixed here: a later restart of this run's own making is no cold start.
-            self.old = old_readings(self.earlier, self._started(sample.uptime_s), self.factor)
-        if sample.app_answers:
-            self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
-
-    def _started(self, uptime_s: float) -> datetime:
-        """When this start of the card was, by the controller's clock: uptime counts device seconds."""
-        return self.clock.wall() - timedelta(seconds=uptime_s / self.factor)
 
     def stop_if_orphaned(self) -> None:
         """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
@@ -200,24 +185,26 @@ class Unit:
             return Found(False, f"{found.observed}: {self.log.error}", missing=found.missing)
         return found
 
-    def _load_earlier_log(self) -> None:
-        """The event log that the last backup kept: against it a cold start is new or not (SAFETY 3, cold_start).
+    def _load_earlier(self) -> None:
+        """What a cold start is held against: log and readings of the newest backup, and the starts that are used.
 
-        A backup from before this start of the card counts first: a later one has the start's own row in it already.
+        Fixed at the run's beginning: what this run itself keeps is from after that start.
         """
-        backups = [record for record in self.earlier if record.get("kind") == "backup"]
-        uptime_s = self.observer.newest.uptime_s
-        older: list[dict[str, object]] = []
-        if uptime_s is not None:
-            older = [record for record in backups if before(record, self._started(uptime_s), self.factor)]
-        for record in (older or backups)[-1:]:
-            paths = record.get("paths")
-            path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
-            try:
-                self.log.earlier = parse_event_log(path.read_bytes()[:MAX_LOG_BYTES]) if path is not None else None
-            except OSError:
-                # Somebody tidied the backups away: then there is no earlier log at hand.
-                self.log.earlier = None
+        try:
+            self.log.used = used_starts(self.earlier)
+        except ValueError:
+            self.log.unsure = True
+        newest = last_backup(self.earlier)
+        if newest is None:
+            return
+        self.old = old_readings(self.earlier[:newest])
+        paths = self.earlier[newest].get("paths")
+        path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
+        try:
+            self.log.earlier = parse_event_log(path.read_bytes()) if path is not None else None
+        except OSError:
+            # Somebody tidied the backups away: then there is no earlier log at hand.
+            self.log.earlier = None
 
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest
@@ -450,9 +437,12 @@ class Unit:
             package_aos=self.package.aos.version if self.package and self.package.aos else None,
             witnessed=secondary is not None and self.observer.witnessed(secondary),
             blind=blind,
-            # Only where the log has the cold start that came between: a card that merely restarted proves nothing.
-            old=self.old if log.new_cold_start is True and self.options.method is Method.RECOVERY else frozenset(),
+            old=self.old if self._old_may_be_told(log.cold_start) else frozenset(),
         )
+
+    def _old_may_be_told(self, start: ColdStart) -> bool:
+        """Only where the log shows the cold start that came between: a card that merely restarted proves nothing."""
+        return bool(start.new and start.joined and self.options.method is Method.RECOVERY)
 
     def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:
         """``sending``: a transfer is under way, so the log cannot be read again after a missing answer."""

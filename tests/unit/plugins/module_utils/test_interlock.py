@@ -24,6 +24,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     TransferRange,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found, Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.coldstart import ColdStart
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
 from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import (
@@ -340,9 +341,10 @@ def test_recovery_within_a_day_of_the_cold_start(uptime_s: float, ok: bool) -> N
 
 def test_recovery_with_a_log_that_lacks_the_new_cold_start() -> None:
     given = case(method=Method.RECOVERY, **lawful(Method.RECOVERY))
-    log = replace(given.log, new_cold_start=False)
+    log = replace(given.log, cold_start=ColdStart(False))
     assert "cold_start_confirmed" in failing(judge(replace(given, log=log)))
-    assert judge(replace(given, log=replace(log, new_cold_start=True))).permitted
+    assert judge(replace(given, log=replace(log, cold_start=ColdStart(True)))).permitted
+    assert judge(replace(given, log=replace(log, cold_start=ColdStart(None)))).permitted
 
 
 # --- the blind window ---------------------------------------------------------------------------------------
