@@ -145,3 +145,41 @@ def test_what_was_shown_months_ago_is_not_what_was_shown_last(tmp_path: Path) ->
     report = case.recover()
     assert report["error"]["kind"] == "refused" and names(report, "load_zero")
     assert case.device.truth()["files_received"] == []
+
+
+# --- live is what carries a voltage, whatever its status word -------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [{"source_a": 2, "source_b": 1}, {"source_a": -1, "source_b": -1}, {"source_b": 1}])
+def test_a_second_input_with_a_voltage_is_live(words: dict[str, int], tmp_path: Path) -> None:
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start(inputs=BOTH_IN)
+    case.device.fault("override", values={"voltage_a": 230, "voltage_b": 180} | words)
+    case.bench.clock.sleep(60.0)
+    report = case.recover()
+    assert "both inputs are live" in str(report["interlock"]), report
+    refused(case, report)
+
+
+def test_one_that_carries_next_to_none_is_not(tmp_path: Path) -> None:
+    """What is induced in a dead line."""
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start()
+    case.device.fault("override", values={"source_a": 2, "source_b": 1, "voltage_a": 230, "voltage_b": 12})
+    case.bench.clock.sleep(60.0)
+    report = case.recover()
+    assert not names(report, "cold_start_confirmed") and len(case.device.truth()["files_received"]) == 1
+
+
+def test_nor_does_it_settle_with_a_second_voltage(tmp_path: Path) -> None:
+    """Somebody connects the other input, which is out of its range, as soon as the controller answers."""
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start()
+
+    def connect(text: str) -> None:
+        if "app sent, settling" in text and case.device.controller.reading == 2 and not case.device.truth()["faults"]:
+            case.device.fault("override", values={"source_b": 1, "voltage_b": 180})
+
+    case.bench.lines.listeners.append(connect)
+    report = case.recover()
+    assert "both inputs are live" in report["error"]["message"] and report["state"] != "settled"

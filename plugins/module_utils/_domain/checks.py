@@ -101,6 +101,27 @@ def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float |
     return abs(voltage_v - reference) <= limit, f"{reference:g} V +/- {limit:g} V"
 
 
+def live_inputs(sample: Sample) -> dict[Source, str]:
+    """Which inputs may be live, and by what: the unit's own word, or a voltage that is not known to be below 10 %.
+
+    A source out of its range reads fail, and is live all the same.
+    """
+    reference = primary_reference_v(sample.ats, sample.ats.model or sample.identity.model, None)
+    found = {}
+    for name in Source:
+        source, voltage = sample.ats.input(name), sample.ats.input(name).voltage_v.or_none()
+        by_voltage = voltage is not None and voltage > 0 and voltage >= DEAD_SHARE * (reference or 0.0)
+        if source.status.is_(Health.OK) or by_voltage:
+            found[name] = f"source {name.name} {source.status.shown()}, {source.voltage_v.shown('V')}"
+    return found
+
+
+def both_live(sample: Sample) -> str:
+    """What contradicts one_input; empty where nothing does."""
+    found = live_inputs(sample)
+    return f"both inputs are live ({'; '.join(found.values())})" if len(found) == len(Source) else ""
+
+
 def controller_comm(sample: Sample, rules: Rules) -> Found:
     comm = sample.ats.controller_comm
     if rules.method is Method.RECOVERY:

@@ -15,7 +15,17 @@ from functools import lru_cache
 from typing import Any
 
 from .ats import Health, Source
-from .checks import DAY_S, DEAD_SHARE, SAMPLE_CHECKS, Found, Method, Rules, has_own_reference, primary_reference_v
+from .checks import (
+    DAY_S,
+    DEAD_SHARE,
+    SAMPLE_CHECKS,
+    Found,
+    Method,
+    Rules,
+    both_live,
+    has_own_reference,
+    primary_reference_v,
+)
 from .confirmations import Judged
 from .observation import Bounds, Sample
 from .quiet import LogFacts, Watch, controller_quiet
@@ -290,13 +300,12 @@ def _cold_start(case: Case) -> Found:
         return Found(False, f"uptime {newest.uptime_s / 3600:.0f} h contradicts power_cycled")
     if case.log.cold_start.new is False:
         return Found(False, "the card's newest start in the event log is no new cold start row (or was used already)")
-    live = [name for name in Source if newest.ats.input(name).status.is_(Health.OK)]
-    old = is_old(newest.ats, case.old)
-    if len(live) > 1 and not old:
+    live = both_live(newest)
+    if live and not is_old(newest.ats, case.old):
         # With communication lost these may be old values; without evidence of them nothing tells old from new.
-        return Found(False, "both inputs read ok, which contradicts one_input (or the card still shows old values)")
+        return Found(False, f"{live}, which contradicts one_input (or the card still shows old values)")
     note = "" if case.log.cold_start.new else " (no earlier log to find its row in)"
-    shown = f"; both inputs read ok ({OLD})" if len(live) > 1 else ""
+    shown = f"; {live} ({OLD})" if live else ""
     return Found(True, f"confirmed, uptime {newest.uptime_s:.0f} s{note}{shown}")
 
 

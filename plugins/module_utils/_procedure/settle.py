@@ -10,7 +10,7 @@ Private to the collection.
 from __future__ import annotations
 
 from .._domain.ats import Comm, Health, Redundancy, Source
-from .._domain.checks import Method, Rules, primary_healthy, secondary_dead
+from .._domain.checks import Method, Rules, both_live, primary_healthy, secondary_dead
 from .._domain.instructions import State
 from .._domain.interlock import secondary_seen_live
 from .._domain.loadzero import load_zero, some_load
@@ -125,9 +125,8 @@ class Settling:
             return True, ""
         primary = unit.options.primary
         if unit.options.method is Method.RECOVERY:
-            load = some_load(ats.load)
-            both = ats.input_a.status.is_(Health.OK) and ats.input_b.status.is_(Health.OK)
-            return not load and not both, load or ("both inputs read ok" if both else "")
+            wrong = some_load(ats.load) or both_live(sample)
+            return not wrong, wrong
         if unit.relies_on_no_load() or primary is None:
             holds, _missing, text = load_zero(ats.load)
             return holds, text

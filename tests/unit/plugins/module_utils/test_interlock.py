@@ -16,6 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Load,
     LoadRow,
     LoadState,
+    Nominal,
     OverCurrent,
     Preferred,
     Redundancy,
@@ -23,7 +24,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Source,
     TransferRange,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found, Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found, Method, both_live, live_inputs
 from ansible_collections.dcops.apc.plugins.module_utils._domain.coldstart import ColdStart
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
@@ -39,7 +40,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Bounds, Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.quiet import LogFacts, Watch
-from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 CARD = parse_description(
@@ -345,6 +346,36 @@ def test_recovery_with_a_log_that_lacks_the_new_cold_start() -> None:
     assert "cold_start_confirmed" in failing(judge(replace(given, log=log)))
     assert judge(replace(given, log=replace(log, cold_start=ColdStart(True)))).permitted
     assert judge(replace(given, log=replace(log, cold_start=ColdStart(None)))).permitted
+
+
+@pytest.mark.parametrize(
+    ("a_v", "b_v", "status_b", "known_v", "both"),
+    [
+        (230, 0, Health.FAIL, 230, False),
+        (230, 22, Health.FAIL, 230, False),
+        (230, 23, Health.FAIL, 230, True),
+        (230, 0, Health.OK, 230, True),
+        (230, None, Health.OK, None, True),
+        (230, None, None, None, False),
+        # Without a reference any voltage may be a live one.
+        (230, 5, Health.FAIL, None, True),
+        (230, 0, Health.FAIL, None, False),
+        (230, 180, None, None, True),
+    ],
+)
+def test_live_by_its_word_or_by_its_voltage(
+    a_v: int, b_v: int | None, status_b: Health | None, known_v: int | None, both: bool
+) -> None:
+    ats = AtsState(
+        objects_answered=60,
+        controller_comm=known(Comm.LOST),
+        input_a=Input(known(Health.OK), known(a_v)),
+        input_b=Input(known(status_b) if status_b else unknown(), known(b_v) if b_v is not None else not_fitted()),
+        nominal=Nominal(voltage_v=known(known_v)) if known_v else Nominal(),
+    )
+    bare = replace(window()[0], ats=ats, identity=replace(CARD, model=None))
+    assert bool(both_live(bare)) is both
+    assert set(live_inputs(bare)) == ({Source.A, Source.B} if both else {Source.A})
 
 
 # --- the blind window ---------------------------------------------------------------------------------------
