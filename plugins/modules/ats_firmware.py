@@ -285,12 +285,20 @@ differences:
   returned: success, and when O(step=verify) found a failure
   type: list
   elements: str
-  sample: ["sensitivity: high before, low now"]
+  sample: ["sensitivity was high, is low"]
 baseline:
   description: Whether there was a baseline to compare with; V(null) where nothing was compared.
   returned: success
   type: bool
   sample: true
+no_baseline:
+  description:
+    - What the baseline says nothing of, so that it cannot be compared.
+    - A card whose controller was lost when the backup was taken may not have known its settings.
+  returned: success, and when O(step=verify) found a failure
+  type: list
+  elements: str
+  sample: [sensitivity]
 cold_start_verified:
   description: Always V(false), since no start of the controller without power is made.
   returned: success

@@ -210,3 +210,23 @@ def test_random_histories_of_a_recovery(seed: int, tmp_path: Path) -> None:
         case.bench.run(job.do_backup, case.options())
         case.bench.clock.sleep(120.0)
     assert not case.device.truth()["damaged"]
+
+
+@pytest.mark.parametrize("was", [-1, 9, None])
+def test_settings_that_were_not_known_while_it_was_lost_are_no_difference(was: int | None, tmp_path: Path) -> None:
+    """Not fitted, outside the enum, without an answer: no baseline for them, and nothing that blocks restore."""
+    case = Case(tmp_path, NOTHING_SHOWN.but(revives_by_cold_start=True), backup=False)
+    hidden = {"preferred": was, "sensitivity": was, "transfer_range": was}
+    case.device.fault("override", values=hidden)
+    case.backup()
+    case.device.faults.clear()
+    case.bench.electrician()
+    case.cold_start(after_s=120.0)
+    assert "error" not in case.recover(method=Method.NO_LOAD)
+    report = case.bench.run(job.do_verify, case.options(method=Method.NO_LOAD))
+    assert report["state"] == "verified" and report["differences"] == [] and report["baseline"] is True
+    assert {"preferred_source", "sensitivity", "transfer_range"} <= set(report["no_baseline"])
+    assert "no baseline for preferred_source, sensitivity, transfer_range" in case.bench.lines
+    report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
+    assert report["state"] == "redundant", report
+    case.sound()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._domain.ats import AtsState, Health
 from .._transport.errors import TransportError
@@ -34,16 +34,26 @@ _SETTINGS = (
 )
 
 
+# Shown beside them; what reads otherwise there is no setting that was lost.
+_STATES = ("phase_sync", "input_a", "input_b", "redundancy")
+
+
+class Verified(NamedTuple):
+    """``missing``: what the baseline says nothing of, though it reads something now."""
+
+    differences: list[str]
+    failed: list[str]
+    baseline: bool
+    missing: list[str]
+
+
 def snapshot(ats: AtsState, name: str | None) -> dict[str, Any]:
-    """What is compared afterwards, in words."""
-    found: dict[str, Any] = {key: getattr(ats.settings, key).shown() for key in _SETTINGS}
-    found["ats_name"] = ats.settings.name
-    found["name"] = name
-    found["phase_sync"] = ats.phase_sync.shown()
-    found["input_a"] = ats.input_a.status.shown()
-    found["input_b"] = ats.input_b.status.shown()
-    found["redundancy"] = ats.redundancy.shown()
-    return found
+    """What is compared afterwards, in words: only what is known. A card without its controller may know little."""
+    readings = {key: getattr(ats.settings, key) for key in _SETTINGS}
+    readings |= {"phase_sync": ats.phase_sync, "input_a": ats.input_a.status, "input_b": ats.input_b.status}
+    readings["redundancy"] = ats.redundancy
+    found: dict[str, Any] = {key: reading.shown() for key, reading in readings.items() if reading.known}
+    return found | {key: text for key, text in (("ats_name", ats.settings.name), ("name", name)) if text is not None}
 
 
 def backup(unit: Unit) -> dict[str, str]:
@@ -100,7 +110,7 @@ def has_backup_for_this_upgrade(unit: Unit) -> bool:
     fresh = False
     oldest = unit.clock.wall() - MAX_BACKUP_AGE
     for record in unit.earlier:
-        if record.get("kind") == "backup" and record.get("settings"):
+        if record.get("kind") == "backup" and isinstance(record.get("settings"), dict):
             try:
                 fresh = datetime.fromisoformat(str(record.get("t"))) >= oldest
             except ValueError:
@@ -120,8 +130,8 @@ def ensure_backup(unit: Unit) -> dict[str, str] | None:
         raise Stop(exc.kind, f"the backup could not be taken, nothing was sent: {exc.message}") from exc
 
 
-def verify(unit: Unit) -> tuple[list[str], list[str], bool]:
-    """(settings that differ, hardware that failed, was there a baseline). The caller compares versions."""
+def verify(unit: Unit) -> Verified:
+    """Settings, switch and display as they are now. The caller compares versions."""
     sample = unit.read_whole()
     if not sample.app_answers:
         raise Stop("timeout", f"the unit cannot be verified: {sample.error or 'no ATS object answers'}")
@@ -129,10 +139,12 @@ def verify(unit: Unit) -> tuple[list[str], list[str], bool]:
     now = snapshot(sample.ats, sample.name)
     differences = []
     for key, was in (before or {}).items():
-        if key in ("phase_sync", "input_a", "input_b", "redundancy"):
-            continue
-        if now.get(key) != was:
-            differences.append(f"{key} was {was}, is {now.get(key)}")
+        if key not in _STATES and now.get(key) != was:
+            shown = getattr(sample.ats.settings, key).shown() if key in _SETTINGS else "not readable"
+            differences.append(f"{key} was {was}, is {now.get(key, shown)}")
+    missing = [key for key in now if before is not None and key not in before and key not in _STATES]
+    if missing:
+        unit.say(f"no baseline for {', '.join(missing)}: not known when the backup was taken", "no baseline")
     failed = []
     for label, reading, required in (
         ("switch", sample.ats.switch, True),
@@ -140,4 +152,4 @@ def verify(unit: Unit) -> tuple[list[str], list[str], bool]:
     ):
         if not reading.is_(Health.OK) and (required or reading.fitted):
             failed.append(f"{label} reads {reading.shown()}")
-    return differences, failed, before is not None
+    return Verified(differences, failed, before is not None, missing)

@@ -297,9 +297,9 @@ def do_verify(unit: Unit, report: dict[str, Any]) -> None:
         raise Stop(
             "state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches"
         )
-    differences, failed, has_baseline = verify(unit)
-    report["differences"], report["baseline"] = differences, has_baseline
-    unit.record("verified", differences=differences, failed=failed, baseline=has_baseline)
+    differences, failed, has_baseline, missing = verify(unit)
+    report["differences"], report["baseline"], report["no_baseline"] = differences, has_baseline, missing
+    unit.record("verified", differences=differences, failed=failed, baseline=has_baseline, no_baseline=missing)
     if failed:
         raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
     if differences:

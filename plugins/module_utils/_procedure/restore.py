@@ -30,7 +30,7 @@ def restore(unit: Unit) -> bool:
     redundant_before = _redundant(unit.observer.newest, unit)
     settle(unit, sent=False, what="before reconnecting")
     _refuse_other_versions(unit)
-    differences, failed, _has = verify(unit)
+    differences, failed, *_rest = verify(unit)
     if failed:
         raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
     critical = [text for text in differences if text.startswith(("preferred_source", "sensitivity", "transfer_range"))]
@@ -252,7 +252,7 @@ def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None
         if not found.ok:
             return found.observed
     ats = sample.ats
-    wanted = before or {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"}
+    wanted = {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"} | (before or {})
     now = {
         "input_a": ats.input_a.status.shown(),
         "input_b": ats.input_b.status.shown(),

@@ -27,8 +27,8 @@ TASKS = {"upgrade": job.do_upgrade, "backup": job.do_backup, "verify": job.do_ve
 
 def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
     """One step of SAFETY 4; in check mode what it would do, as far as a reading can tell."""
-    base: dict[str, Any] = {"differences": [], "baseline": None, "backup": None, "cold_start_verified": False}
-    base["sent"] = {"aos": False, "app": False}
+    base: dict[str, Any] = {"differences": [], "baseline": None, "no_baseline": [], "backup": None}
+    base |= {"cold_start_verified": False, "sent": {"aos": False, "app": False}}
     if not check_mode:
         return {**base, **run_job(params, progress, TASKS[params["step"]])}
     task = job.check_only if params["step"] == "upgrade" else job.observe_once
