@@ -230,3 +230,34 @@ def test_settings_that_were_not_known_while_it_was_lost_are_no_difference(was: i
     report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
     assert report["state"] == "redundant", report
     case.sound()
+
+
+def recovered_preferring(source: str, tmp_path: Path) -> Case:
+    case = Case(tmp_path, NOTHING_SHOWN.but(revives_by_cold_start=True), backup=False)
+    case.device.patch({"preferred_source": source})
+    case.backup()
+    case.bench.electrician()
+    case.cold_start(after_s=1000.0)
+    return case
+
+
+def test_recovered_on_the_source_that_is_not_preferred(tmp_path: Path) -> None:
+    """The other one must not be reconnected: nobody is sent to its feed and plug, the setting is named."""
+    case = recovered_preferring("B", tmp_path)
+    report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
+    assert report["state"] == "settings_differ" and "source B must not be reconnected" in report["error"]["message"]
+    assert "set it to A or none" in report["next_action"] and "plug" not in report["next_action"]
+    assert case.witness.heard == [] and not case.sound()["redundant"]
+    case.device.patch({"preferred_source": "A"})
+    report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
+    assert report["state"] == "redundant", report.get("error")
+    assert case.sound()["redundant"]
+
+
+def test_a_primary_out_of_range_sends_nobody_to_the_other_plug(tmp_path: Path) -> None:
+    case = recovered_preferring("A", tmp_path)
+    case.device.fault("override", values={"voltage_a": 170})
+    report = case.bench.run(job.do_restore, case.options(method=Method.SINGLE_SOURCE))
+    assert "source B must not be reconnected" in report["error"]["message"] and "170 V" in report["error"]["message"]
+    assert "Leave every plug" in report["next_action"] and case.witness.heard == []
+    assert not case.sound()["redundant"]

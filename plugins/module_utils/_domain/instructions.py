@@ -163,7 +163,7 @@ def next_action(state: State, context: Context) -> str:
     if state is State.SETTINGS_DIFFER:
         named = "; ".join(context.differences) or "see the result"
         return (
-            f"The flash changed settings ({named}). Correct preferred source, sensitivity and range first, "
+            f"Settings are not as they must be ({named}). Correct preferred source, sensitivity and range first, "
             "then run the restore step."
         )
     if state is State.HARDWARE_FAILED:

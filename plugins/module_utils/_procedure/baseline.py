@@ -105,6 +105,16 @@ def baseline(unit: Unit) -> dict[str, Any] | None:
     return None
 
 
+def _asked_for(unit: Unit, key: str, value: object) -> bool:
+    """Has a run, since the last backup, told a person to set it so?"""
+    for record in reversed([*unit.earlier, *unit.evidence.summary]):
+        if record.get("kind") == "backup":
+            break
+        if record.get("kind") == "setting_asked" and record.get("setting") == key:
+            return value in (record.get("wanted") or [])
+    return False
+
+
 def has_backup_for_this_upgrade(unit: Unit) -> bool:
     """A backup newer than the last file sent: nothing has changed since it was taken."""
     fresh = False
@@ -139,7 +149,7 @@ def verify(unit: Unit) -> Verified:
     now = snapshot(sample.ats, sample.name)
     differences = []
     for key, was in (before or {}).items():
-        if key not in _STATES and now.get(key) != was:
+        if key not in _STATES and now.get(key) != was and not _asked_for(unit, key, now.get(key)):
             shown = getattr(sample.ats.settings, key).shown() if key in _SETTINGS else "not readable"
             differences.append(f"{key} was {was}, is {now.get(key, shown)}")
     missing = [key for key in now if before is not None and key not in before and key not in _STATES]

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .._domain.ats import Comm, Health, Redundancy, Source
+from .._domain.ats import Comm, Health, Preferred, Redundancy, Source
 from .._domain.checks import Method, Rules, controller_comm, in_range, primary_healthy, primary_selected, switch_healthy
 from .._domain.instructions import TRANSFER_WAIT_S, State
 from .._domain.observation import Sample
@@ -78,6 +78,9 @@ class _Restoring:
         self.primary: Source = unit.options.primary
         self.rules = Rules(Method.SINGLE_SOURCE, self.primary)
         self.allowed = False
+        # Was the word ever given, and what stands in its way now?
+        self.given = False
+        self.problem = ""
         # The settled condition was just observed, with every discrete value unchanged; only a withdrawal starts anew.
         self.again_s = 0.0
         self.fine_since: float | None = None
@@ -111,6 +114,7 @@ class _Restoring:
                 return
             if now >= end and self.back_since is None:
                 self._withdraw("the time to do it is over")
+                self._refuse_unallowed(sample)
                 raise Stop(
                     "timeout",
                     f"source {name} is not back and in range after {unit.options.action_timeout_s:.0f} s",
@@ -125,6 +129,25 @@ class _Restoring:
         if self.unit.observer.breaks != self.breaks:
             return "the watch over the controller was interrupted"
         return ""
+
+    def _refuse_unallowed(self, sample: Sample) -> None:
+        """Where nobody was allowed to reconnect it, the end says why: no feed and no plug is to be looked after."""
+        if self.given or self.seen_back:
+            return
+        why = self.problem or "it was not measured without a break for long enough"
+        state, asked, name = None, "", self.primary.name
+        preferred = sample.ats.settings.preferred_source
+        if preferred.is_(Preferred[self.primary.other.name]) and sample.ats.selected_source.is_(self.primary):
+            state, asked = State.SETTINGS_DIFFER, f"preferred source is {preferred.shown()}: set it to {name} or none"
+            # Verify has to know that whoever does so does what was asked.
+            wanted = [Preferred[name].name, Preferred.NONE.name.lower()]
+            self.unit.record("setting_asked", setting="preferred_source", wanted=wanted)
+        raise Stop(
+            "timeout",
+            f"source {self.primary.other.name} must not be reconnected: {why}{'; ' if asked else ''}{asked}",
+            state=state,
+            details={"differences": (asked,)} if asked else {},
+        )
 
     def _stays(self, sample: Sample) -> bool:
         return sample.answered and primary_healthy(sample, self.rules).ok
@@ -164,16 +187,16 @@ class _Restoring:
 
     def _guide(self, sample: Sample, now: float) -> None:
         unit, name = self.unit, self.primary.other.name
-        problem = self._problem(sample)
-        if problem:
+        self.problem = self._problem(sample)
+        if self.problem:
             self.fine_since = None
-            self._withdraw(problem)
+            self._withdraw(self.problem)
             return
         self.fine_since = now if self.fine_since is None else self.fine_since
         transferred = unit.observer.transferred_s
         recently = transferred is not None and now - transferred < TRANSFER_WAIT_S
         if not self.allowed and now - self.fine_since >= self.again_s and not recently:
-            self.allowed = True
+            self.allowed = self.given = True
             unit.record("permission_reconnect", source=name)
             limit = span_text(unit.options.action_timeout_s)
             unit.say(f"you may reconnect source {name} now (within {limit})", "permission")
