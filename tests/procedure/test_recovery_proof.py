@@ -12,6 +12,7 @@ import pytest
 from virtual_recovery import APP, BOTH_IN, BOTH_OUT, LOAD, NOTHING_SHOWN, STALE, Case
 from virtual_situations import names
 
+from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from apcsim.knobs import Knobs
 
 LIVE = {"source_a": 2, "source_b": 2, "voltage_a": 230, "voltage_b": 230, "frequency_a": 50, "frequency_b": 50}
@@ -183,3 +184,26 @@ def test_nor_does_it_settle_with_a_second_voltage(tmp_path: Path) -> None:
     case.bench.lines.listeners.append(connect)
     report = case.recover()
     assert "both inputs are live" in report["error"]["message"] and report["state"] != "settled"
+
+
+# --- a load is also what the unit calls one -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [3, 4])
+@pytest.mark.parametrize("current", [{}, {LOAD: 0}], ids=["unknown", "zero"])
+def test_an_overload_is_a_load_whatever_the_current(current: dict[Any, int], state: int, tmp_path: Path) -> None:
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start()
+    case.device.fault("override", values=current | {"phase_state": state})
+    case.bench.clock.sleep(60.0)
+    refused(case, case.recover(), "load_zero")
+
+
+def test_an_overload_that_was_shown_before_is_old(tmp_path: Path) -> None:
+    case = Case(tmp_path, NOTHING_SHOWN, backup=False)
+    case.device.fault("override", values={LOAD: 88, "phase_state": 3})
+    case.backup()
+    case.cold_start()
+    judged = case.bench.run(job.observe_once, case.options())
+    check = next(check for check in judged["interlock"]["checks"] if check["id"] == "load_zero")
+    assert check["ok"] and "near overload (old" in check["observed"]

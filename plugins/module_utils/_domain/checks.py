@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from .ats import AtsState, Comm, Health, LoadRow, LoadState, OverCurrent, Preferred, Redundancy, Source, TransferRange
-from .loadzero import load_zero, some_load
+from .loadzero import load_zero, sign_of_load
 from .observation import Sample
 from .staleness import OLD, is_old
 from .values import Reading
@@ -230,10 +230,10 @@ def redundancy_lost(sample: Sample, rules: Rules) -> Found:
 
 def check_load_zero(sample: Sample, rules: Rules) -> Found:
     if rules.method is Method.RECOVERY:
-        positive = some_load(sample.ats.load)
+        positive = sign_of_load(sample.ats.load)
         if positive and is_old(sample.ats, rules.old):
             return Found(True, f"{positive} ({OLD})")
-        return Found(not positive, positive or "no load reads more than 0")
+        return Found(not positive, positive or "no load reads more than 0, and no overload")
     return Found(*_reordered(load_zero(sample.ats.load)))
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .ats import Load, LoadRow
+from .ats import Load, LoadRow, LoadState
 
 OFFSET_HINT = "a constant offset cannot be told from a load: use method single_source"
 
@@ -46,6 +46,15 @@ def some_load(load: Load) -> str:
             if text:
                 return f"{kind} {row.index}: {text}"
     return ""
+
+
+def sign_of_load(load: Load) -> str:
+    """As some_load, or the unit's own word that it is near its limit: where currents may be missing or wrong."""
+    for kind, rows in (("bank", load.banks), ("output phase", load.phases)):
+        for row in rows:
+            if row.state.value in (LoadState.NEAR_OVERLOAD, LoadState.OVERLOAD):
+                return f"{kind} {row.index}: {row.state.shown()}"
+    return some_load(load)
 
 
 def _row_load(row: LoadRow) -> str:

@@ -13,7 +13,7 @@ from .._domain.ats import Comm, Health, Redundancy, Source
 from .._domain.checks import Method, Rules, both_live, primary_healthy, secondary_dead
 from .._domain.instructions import State
 from .._domain.interlock import secondary_seen_live
-from .._domain.loadzero import load_zero, some_load
+from .._domain.loadzero import load_zero, sign_of_load
 from .._domain.observation import Sample
 from .._domain.quiet import END_NOT_SEEN_S, SHORT_UPTIME_S, WATCH_S, LogFacts, download_open
 from .errors import Stop
@@ -125,7 +125,7 @@ class Settling:
             return True, ""
         primary = unit.options.primary
         if unit.options.method is Method.RECOVERY:
-            wrong = some_load(ats.load) or both_live(sample)
+            wrong = sign_of_load(ats.load) or both_live(sample)
             return not wrong, wrong
         if unit.relies_on_no_load() or primary is None:
             holds, _missing, text = load_zero(ats.load)

@@ -21,7 +21,7 @@ from .._domain.fitness import another_unit, covered, foreign_hand, package_fits,
 from .._domain.identity import usable_serial
 from .._domain.instructions import ALLOWS_CONNECT
 from .._domain.interlock import Blind, Case, Verdict, judge, secondary_seen_live
-from .._domain.loadzero import load_zero, some_load
+from .._domain.loadzero import load_zero, sign_of_load
 from .._domain.observation import Bounds, Sample
 from .._domain.samedevice import LoginFacts, same_unit
 from .._domain.staleness import old_readings, readings_of
@@ -316,7 +316,7 @@ class Unit:
         if self.confirmed and self.relies_on_no_load():
             if heard:
                 self.isolated_when_last_heard = load_zero(sample.ats.load)[0]
-            elif some_load(sample.ats.load):
+            elif sign_of_load(sample.ats.load):
                 self.isolated_when_last_heard = False
         elif heard and primary is not None:
             witnessed = self.observer.witnessed(primary.other)
