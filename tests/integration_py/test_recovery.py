@@ -303,6 +303,40 @@ def test_recovered_at_the_second_attempt(site: Site, made: Any, play: Any) -> No
     assert truth["controller"]["alive"] and truth["redundant"] and len(truth["files_received"]) == 2
 
 
+def test_a_second_attempt_without_an_outage_sends_nothing(site: Site, made: Any, play: Any) -> None:
+    """New words, and nobody was at the unit."""
+    unit = made("controller_recoverable=False", "ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A")
+    play(2)
+    cold_start(unit)
+    site.take(unit, **confirmed(unit))
+    assert "controller never booted" in play(2)
+    time.sleep(61 - datetime.now().second)
+    site.take(unit, **confirmed(unit))
+    text = play(2)
+    assert "no new cold start row" in text and "Plan an outage" in text
+    assert len(unharmed(unit)["files_received"]) == 1
+
+
+def test_a_slip_of_the_pen_costs_no_second_outage(site: Site, made: Any, play: Any) -> None:
+    """The outage was done as asked, and the words were for another serial: the cold start is still new afterwards."""
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A")
+    play(2)
+    cold_start(unit)
+    right = confirmed(unit)
+    wrong = [word | {"unit": f"ZA9999999999@{stamp()}"} for word in right["ats_recovery_confirmations"]]
+    site.take(unit, **right | {"ats_recovery_confirmations": wrong})
+    # As if the plan had taken days: no backup is good any more, and none is taken that would hold the cold start.
+    age = {"ats_recovery_baseline_good": False}
+    (site.folder / "old.yml").write_text(yaml.safe_dump(age))
+    assert "Plan an outage" in play(2, "-e", f"@{site.folder / 'old.yml'}")
+    assert unharmed(unit)["bytes_received"] == 0
+    site.take(unit, **confirmed(unit))
+    assert "recovered" in play(0, "-e", f"@{site.folder / 'old.yml'}", follow=electrician(unit))
+    assert [file["name"] for file in unharmed(unit)["files_received"]] == [APP]
+
+
 # --- a card without its app ---------------------------------------------------------------------------------
 
 

@@ -261,3 +261,13 @@ def test_a_primary_out_of_range_sends_nobody_to_the_other_plug(tmp_path: Path) -
     assert "source B must not be reconnected" in report["error"]["message"] and "170 V" in report["error"]["message"]
     assert "Leave every plug" in report["next_action"] and case.witness.heard == []
     assert not case.sound()["redundant"]
+
+
+def test_an_outage_that_was_planned_for_days_uses_the_backup_of_before(tmp_path: Path) -> None:
+    """No newer one is taken on the way: a run that is stopped before it sends leaves the cold start new."""
+    case = Case(tmp_path, STALE)
+    case.bench.clock.sleep(2 * 86400.0)
+    case.cold_start()
+    report = case.recover()
+    assert "error" not in report and report.get("backup") is None, report
+    assert case.sound()["controller"]["alive"]

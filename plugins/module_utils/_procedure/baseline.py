@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .._domain.ats import AtsState, Health
+from .._domain.checks import Method
 from .._transport.errors import TransportError
 from .errors import Stop
 from .evidence import unfinished
@@ -61,6 +62,8 @@ def backup(unit: Unit) -> dict[str, str]:
     if unit.store is None:
         raise Stop("state", "a backup needs a state_dir")
     folder = unit.store.folder("backups", unit.simulated)
+    # Before the log is read: whatever is new in a later log came after these.
+    unit.note_readings()
     login = unit.login()
     try:
         files = {name: login.fetch(name) for name in ("config.ini", "event.txt")}
@@ -118,7 +121,9 @@ def _asked_for(unit: Unit, key: str, value: object) -> bool:
 def has_backup_for_this_upgrade(unit: Unit) -> bool:
     """A backup newer than the last file sent: nothing has changed since it was taken."""
     fresh = False
-    oldest = unit.clock.wall() - MAX_BACKUP_AGE
+    # In a recovery the one from before the outage is the better one, however old: a new one would hold the cold start.
+    recovery = unit.options.method is Method.RECOVERY
+    oldest = datetime.min.replace(tzinfo=timezone.utc) if recovery else unit.clock.wall() - MAX_BACKUP_AGE
     for record in unit.earlier:
         if record.get("kind") == "backup" and isinstance(record.get("settings"), dict):
             try:

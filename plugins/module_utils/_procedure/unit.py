@@ -159,8 +159,7 @@ class Unit:
                     "unit": self.unit_facts(),
                 }
                 self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
-        # For a run after a cold start to know as old. Also where it shows nothing: what is known later is new then.
-        self.record("readings", values=readings_of(self.observer.newest.ats), uptime_s=self.observer.newest.uptime_s)
+        self.note_readings()
         self._judge_confirmations()
         self.record(
             "confirmations",
@@ -169,6 +168,11 @@ class Unit:
                 for what, judged in self.confirmed.items()
             },
         )
+
+    def note_readings(self) -> None:
+        """For a run after a cold start to know as old. Also where it shows nothing: what is known later is new then."""
+        sample = self.observer.newest
+        self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
 
     def stop_if_orphaned(self) -> None:
         """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
