@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from virtual_recovery import APP, BOTH_IN, BOTH_OUT, LOAD, NOTHING_SHOWN, STALE, Case
 from virtual_situations import names
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
 from apcsim.knobs import Knobs
 
@@ -207,3 +209,20 @@ def test_an_overload_that_was_shown_before_is_old(tmp_path: Path) -> None:
     judged = case.bench.run(job.observe_once, case.options())
     check = next(check for check in judged["interlock"]["checks"] if check["id"] == "load_zero")
     assert check["ok"] and "near overload (old" in check["observed"]
+
+
+def test_a_baseline_that_says_in_words_what_it_did_not_know(tmp_path: Path) -> None:
+    """As an earlier version of the collection wrote it, of a card without its controller."""
+    case = Case(tmp_path, NOTHING_SHOWN)
+    words = {"preferred_source": "unknown (-1)", "sensitivity": "not fitted", "ats_name": None}
+    for path in tmp_path.rglob("*.jsonl"):
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for record in records:
+            if record["kind"] == "backup":
+                record["settings"] |= {**words, "input_a": "not fitted", "redundancy": "not fitted"}
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    case.cold_start()
+    assert "error" not in case.recover()
+    verified = case.bench.run(job.do_verify, case.options(method=Method.NO_LOAD))
+    assert "error" not in verified and verified["differences"] == []
+    assert set(verified["no_baseline"]) >= {"preferred_source", "sensitivity"}

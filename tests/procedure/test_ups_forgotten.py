@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from virtual_ups import AtRecord, Killed, UpsBench, update_file
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._procedure import ups_follow
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups_open import open_start
 from apcsim.knobs import Knobs
@@ -154,9 +156,81 @@ def test_an_update_that_only_the_log_knows(when: str, tmp_path: Path) -> None:
     report = bench.run(update_file(bench.device, "9.3"))
     assert report["state"] == "foreign_update" and bench.starts == [] and "0x0176" in report["error"]["message"]
     assert len(bench.truth()["files_received"]) == (0 if when == "before" else 1)
-    # A card that restarts never writes the end: the row is believed for an hour.
+    # Nobody writes down that it has ended well: the row is believed for three hours, of which two are for the clock.
     bench.clock.sleep(3700.0)
+    assert bench.run(update_file(bench.device, "9.3"))["state"] == "foreign_update"
+    bench.clock.sleep(7200.0)
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "updated_output_off"
+
+
+@pytest.mark.parametrize("step_h", [0, 1])
+@pytest.mark.parametrize("finished", [True, False])
+def test_it_takes_longer_than_the_card_needs(
+    finished: bool, step_h: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card has forgotten it and is up for long enough; the transfer has ended, its clock is set, and it writes."""
+    bench = UpsBench(state_dir=tmp_path / "state", knobs=Knobs(**{**SLOW, "ups_update_s": 3200.0}))
+    bench.device.fault("card_restarts", on="update_transferred", after_s=1.0, why="reset")
+    real = bench.device.log
+    bench.device.log = lambda key, **parts: (  # type: ignore[method-assign]
+        None if key == "ups_transferred" and not finished else real(key, **parts)
+    )
+    file = killed(bench, "update_seen", monkeypatch)
+    while bench.ups.update.phase != "flashing" or bench.device.truth()["card"]["boots"] < 2:
+        bench.clock.sleep(5.0)
+    if step_h:
+        bench.device.events.set_clock(
+            bench.device.now, bench.clock.wall().replace(tzinfo=None) + timedelta(hours=step_h)
+        )
+    bench.store = StateDir(tmp_path / "elsewhere", ephemeral=True)
+    while bench.ups.update.phase == "flashing":
+        bench.run(file)
+        bench.clock.sleep(60.0)
+    assert starts_in_an_update(bench) == []
+
+
+@pytest.mark.parametrize("limit_s", [60.0, 120.0])
+def test_a_short_limit_does_not_keep_it_open_for_ever(
+    limit_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, file = flashing_and_forgotten(tmp_path, monkeypatch)
+    bench.ups.update._new = None  # nothing comes of it
+    assert bench.run(file, update_timeout_s=limit_s)["state"] == "updating"
+    bench.clock.sleep(3600.0)
+    assert bench.run(file, update_timeout_s=limit_s)["state"] in ("updated_output_off", "failed_old_firmware")
+
+
+def test_the_look_at_the_log_loses_no_row(tmp_path: Path) -> None:
+    bench = UpsBench(state_dir=tmp_path, knobs=Knobs(**SLOW))
+    bench.device.fault("override", values={"1.3.6.1.4.1.318.1.1.1.6.2.9.0": 1})
+    file = update_file(bench.device, "9.3")
+    assert bench.run(file)["state"] == "start_not_seen"
+    bench.device.log("ups_transfer_failed")
+    report = bench.run(file)
+    assert report["state"] == "unproved" and any("0x0178" in line for line in report["events"])
+
+
+def test_a_silent_log_is_asked_again_after_a_disturbance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = UpsBench(state_dir=tmp_path)
+    file = killed(bench, "update_start", monkeypatch)
+    real, looks = ups_follow._log_is_silent, []
+
+    def look(unit: Any, begun: Any) -> bool:
+        found = real(unit, begun)
+        looks.append(found)
+        if len(looks) == 1:
+            bench.device.log("ups_transferring")
+            bench.device.fault("override", values={"ups_comm": 2})
+            bench.later(200.0, failed)
+        return found
+
+    def failed() -> None:
+        bench.device.clear_faults()
+        bench.device.log("ups_transfer_failed")
+
+    monkeypatch.setattr(ups_follow, "_log_is_silent", look)
+    report = bench.run(file)
+    assert looks[0] and bench.starts == [] and report["state"] == "failed_old_firmware"
 
 
 def test_the_object_never_shows_it_and_the_log_does(tmp_path: Path) -> None:

@@ -74,18 +74,19 @@ def events_since(log: EventLog, line: str) -> list[UpsEvent]:
 
 
 def unended_update(log: EventLog, within_s: float) -> str:
-    """The row of an update that has begun and not ended; empty: none.
+    """The row of an update that has begun and of which no failure is told; empty: none.
 
-    A begin that by the card's own clock is older than ``within_s`` no longer counts: a card that restarts meanwhile
-    never writes the end. A row without a date ends nothing.
+    "Finished" is the end of the transfer to the UPS, which then still writes. A row that by the card's own clock is
+    older than ``within_s`` no longer counts: nobody writes down that an update has ended well. A row without a date
+    ends nothing.
     """
     begun: EventRow | None = None
     rows = log.chronological()
     for row in rows:
         kind = _kind(row)
-        if kind == "ups_firmware_begun":
+        if kind in ("ups_firmware_begun", "ups_firmware_finished"):
             begun = row
-        elif kind in ("ups_firmware_finished", "ups_firmware_failed") and row.stamp is not None:
+        elif kind == "ups_firmware_failed" and row.stamp is not None:
             begun = None
     if begun is None:
         return ""

@@ -104,8 +104,13 @@ def baseline(unit: Unit) -> dict[str, Any] | None:
     for record in reversed([*unit.earlier, *unit.evidence.summary]):
         if record.get("kind") == "backup" and not record.get("unfinished") and isinstance(record.get("settings"), dict):
             settings: dict[str, Any] = record["settings"]
-            return settings
+            # Earlier versions of this collection wrote down in words what they did not know.
+            return {key: value for key, value in settings.items() if not _not_known(value)}
     return None
+
+
+def _not_known(value: object) -> bool:
+    return value is None or value == "not fitted" or str(value).startswith("unknown")
 
 
 def _asked_for(unit: Unit, key: str, value: object) -> bool:

@@ -38,8 +38,11 @@ def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
     while the old firmware is shown, "none" counts only after all the time that an update may take, which no option
     shortens.
     """
-    began, end = unit.clock.now(), unit.clock.now() + unit.options.update_timeout_s
+    began = unit.clock.now()
     longest_s = max(WATCH_S, unit.options.update_timeout_s)
+    # Of a damaged record only our own watch tells that it is long ago, and each run begins that anew.
+    dated = isinstance(begun.get("uptime_s"), (int, float))
+    end = began + (unit.options.update_timeout_s if dated else longest_s)
     least_s = max(CALM_S, unit.options.start_timeout_s)
     seen, silent = _seen_before(unit, begun), False
     calm_since: float | None = None
@@ -54,9 +57,10 @@ def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
             unit.record("update_seen", status=shown.shown())
         quiet = sample.answered and shown.is_(FirmwareUpdate.NONE) and sample.ups.comm.is_(UpsComm.OK)
         calm_since = (calm_since if calm_since is not None else now) if quiet else None
+        silent = silent and quiet
         if calm_since is not None and now - calm_since >= least_s:
             reached = _reached(sample.ups.firmware.shown or "", str(begun.get("target") or ""))
-            done = reached or now - began >= longest_s
+            done = reached or now - began >= longest_s or long_ago(begun, sample.uptime_s)
             if not reached and not seen and (done or _same_boot(unit, begun, sample)):
                 if silent:
                     unit.record("update_result", result="never begun")

@@ -162,7 +162,9 @@ def _resumed(unit: UpsUnit, begun: Mapping[str, Any], judged: Judge, report: dic
     """Watches what an earlier run began; True: that was all. A failure ends this run: its cause must be known first."""
     unit.expect_change = True
     report["resumed"] = str(begun.get("run", ""))
-    before = report["firmware"]["before"] = str(begun.get("installed") or "") or None
+    # What another UPS ran before is nothing of this one's.
+    was = None if begun.get("other_ups") else begun.get("installed")
+    before = report["firmware"]["before"] = str(was or "") or None
     unit.say("an earlier run asked for an update and did not see its end: watching it first", "resume")
     result = follow(unit, begun)
     if result is FirmwareUpdate.NONE:
@@ -171,7 +173,12 @@ def _resumed(unit: UpsUnit, begun: Mapping[str, Any], judged: Judge, report: dic
         unit.expect_change = False
         return False
     end = prove(unit, result, begun, report)
-    report["notes"].append(f"the earlier update has ended well: {unit.newest.ups.firmware.shown} runs")
+    whose = (
+        "an update of another UPS at this address is over"
+        if begun.get("other_ups")
+        else "the earlier update has ended well"
+    )
+    report["notes"].append(f"{whose}: {unit.newest.ups.firmware.shown} runs")
     try:
         done = gap(unit, judged, report) is None
     except NoTarget as exc:

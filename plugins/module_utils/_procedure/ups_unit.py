@@ -20,6 +20,7 @@ from .._domain.ups_events import (
     UpsEvent,
     events_since,
     foreign_hand,
+    newest_update_row,
     shows_own_login,
     unended_update,
     update_events,
@@ -36,9 +37,11 @@ from .errors import Interrupted, Stop
 from .evidence import Evidence, NoEvidence, history
 from .options import Progress
 from .state import Locks, StateDir, key_of
-from .ups_open import WATCH_S, of_this_ups, open_names
+from .ups_open import OVER, WATCH_S, of_this_ups, open_names
 
 CONFIRMATION = "output_may_go_off"
+# By so much a card's clock may be set between two rows: summer time, and more.
+CLOCK_STEP_S = 7200.0
 # Readings kept: a window and what lies around it.
 _KEPT_S = 120.0
 # Silence that is no longer a lost answer or two.
@@ -270,10 +273,12 @@ class UpsUnit:
 
     def close_start(self, outcome: str, **fields: object) -> None:
         """Every start that is open for this unit has ended, as far as anybody can know."""
-        names = open_names(self.earlier, self.run_id)
-        self.record("update_end", outcome=outcome, closes=names, **fields)
+        log = self.log_after
+        row = newest_update_row(log) if log is not None and log.recognised else None
+        end = {"closes": open_names(self.earlier, self.run_id), "log_row": row}
+        self.record("update_end", outcome=outcome, **end, **fields)
         # From here on what an earlier run began is no longer open for this one either.
-        self.earlier.append({"kind": "update_end", "run": self.run_id, "closes": names})
+        self.earlier.append({"kind": "update_end", "run": self.run_id, **end})
 
     def facts(self) -> dict[str, Any]:
         ups = self.newest.ups
@@ -357,16 +362,25 @@ class UpsUnit:
         before, after = self.log_before, self.log_after
         if after is None or not after.recognised:
             return None
+        row = begun.get("log_row")
+        if isinstance(row, str) and row:
+            return events_since(after, row)
+        if begun is not self.begun:
+            # Resumed: a log that this run has read says nothing of what came before.
+            return update_events(after.chronological()) if row == "" else None
         if before is None or before is after:
-            # Resumed: the log before the start was another run's.
-            return events_since(after, str(begun["log_row"])) if "log_row" in begun else None
+            return None
         rows = new_rows(before, after)
         return None if rows is None else ups_events(rows)
 
     def stop_if_the_log_knows_of_an_update(self) -> None:
         """Somebody may have started one that neither the card's object nor our evidence shows."""
-        line = unended_update(self.log_after, WATCH_S) if self.log_after is not None else ""
-        if line:
+        log = self.log_after
+        line = unended_update(log, WATCH_S + CLOCK_STEP_S) if log is not None else ""
+        # Ended by our own evidence, or by the card's word before this run cleared it.
+        ends = [record.get("log_row") for record in self.earlier if record["kind"] == "update_end"]
+        told = self.first is not None and self.first.ups.firmware_update.value in OVER
+        if line and log is not None and not told and newest_update_row(log) not in ends:
             self.record("update_in_log", line=line)
             raise UpsStop(
                 "refused",

@@ -8,6 +8,7 @@ Private to the collection.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -44,10 +45,17 @@ def hide_in_text(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def _in_urls(secret: str, safe: str) -> tuple[str, str]:
+    quoted = quote(secret, safe=safe)
+    return quoted, re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+
+
 def hide_in_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
     """As it stands in a file: in any of the usual encodings, or as JSON and URLs spell it."""
     for secret in secrets:
-        forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe="")}
+        spelled = json.dumps(secret)[1:-1]
+        forms = {secret, spelled, spelled.replace("/", "\\/"), json.dumps(secret, ensure_ascii=False)[1:-1]}
+        forms |= {form for safe in ("", "/") for form in _in_urls(secret, safe)}
         encoded = {form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1", "utf-16-le")}
         encoded.add(secret.encode("utf-16-be", "ignore"))
         for form in sorted(encoded, key=len, reverse=True):

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import support_bundle
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hide_in_bytes
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
 
 CONFIG = b"; head\r\n[NetworkSNMP]\r\nAccessControl1Community=Xpublic7\r\nAccess=enabled\r\n"
@@ -165,3 +166,10 @@ def test_a_bundle_that_is_open_to_others_is_closed(tmp_path: Path) -> None:
 def test_too_many_files(tmp_path: Path) -> None:
     with pytest.raises(OptionError):
         run(params(tmp_path, evidence=[str(tmp_path / str(number)) for number in range(51)]))
+
+
+@pytest.mark.parametrize(
+    "spelled", ["s3cr/t p%ss", "s3cr%2Ft%20p%25ss", "s3cr%2ft%20p%25ss", "s3cr/t%20p%25ss", "s3cr\\/t p%ss"]
+)
+def test_a_secret_is_found_however_it_is_spelled(spelled: str) -> None:
+    assert hide_in_bytes(f"before {spelled} behind".encode(), ["s3cr/t p%ss"]) == b"before ******** behind"
