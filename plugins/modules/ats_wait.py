@@ -198,28 +198,11 @@ firmware:
           type: str
           sample: 3.9.2
 confirmations:
-  description: What O(confirmations) says of this unit, as it was judged. Entries for other units are ignored.
+  description: What O(confirmations) says of this unit, as M(dcops.apc.ats_firmware) returns it.
   returned: when the unit could be read
   type: list
   elements: dict
-  contains:
-    what:
-      description: What is confirmed.
-      type: str
-      choices: [secondary_disconnected, no_load, power_cycled, one_input]
-      sample: secondary_disconnected
-    ok:
-      description: It counts.
-      type: bool
-      sample: true
-    verifiable:
-      description: The serial could be compared with the unit's own.
-      type: bool
-      sample: true
-    reason:
-      description: Why it counts, or why not.
-      type: str
-      sample: confirmed at 2026-03-14T10:20+01:00
+  sample: [{"what": "secondary_disconnected", "ok": true, "verifiable": true, "reason": "confirmed"}]
 steps:
   description: What the run did, in order.
   returned: when the unit was reached

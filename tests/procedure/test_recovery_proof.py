@@ -226,3 +226,22 @@ def test_a_baseline_that_says_in_words_what_it_did_not_know(tmp_path: Path) -> N
     verified = case.bench.run(job.do_verify, case.options(method=Method.NO_LOAD))
     assert "error" not in verified and verified["differences"] == []
     assert set(verified["no_baseline"]) >= {"preferred_source", "sensitivity"}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_backup_that_is_there_and_cannot_be_read(gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have the row of this start already; one that is gone has nothing to say."""
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start()
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name.endswith("event.txt"):
+            raise FileNotFoundError(2, "gone") if gone else PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    report = case.recover()
+    assert ("error" in report) is not gone, report.get("error")
+    if not gone:
+        assert "cold_start_confirmed" in report["error"]["message"] and not case.device.truth()["files_received"]

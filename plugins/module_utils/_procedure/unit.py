@@ -206,9 +206,12 @@ class Unit:
         path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
         try:
             self.log.earlier = parse_event_log(path.read_bytes()) if path is not None else None
-        except OSError:
+        except FileNotFoundError:
             # Somebody tidied the backups away: then there is no earlier log at hand.
             self.log.earlier = None
+        except OSError:
+            # It is there and may have the row already.
+            self.log.unsure = True
 
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest
