@@ -146,16 +146,17 @@ def test_a_line_torn_behind_the_start_hides_nothing_of_it(tmp_path: Path, monkey
 
 
 # --- the log --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("when", ["before", "in the file"])
+@pytest.mark.parametrize("when", ["before", "before, beside an old result", "in the file"])
 def test_an_update_that_only_the_log_knows(when: str, tmp_path: Path) -> None:
     bench = UpsBench(state_dir=tmp_path)
-    if when == "before":
+    if when.startswith("before"):
         bench.device.log("ups_transferring")
+        bench.ups.update.shown = 4 if "old" in when else 1
     else:
         bench.on_line("file to the card: 100 %", lambda: bench.device.log("ups_transferring"))
     report = bench.run(update_file(bench.device, "9.3"))
     assert report["state"] == "foreign_update" and bench.starts == [] and "0x0176" in report["error"]["message"]
-    assert len(bench.truth()["files_received"]) == (0 if when == "before" else 1)
+    assert len(bench.truth()["files_received"]) == (0 if when.startswith("before") else 1)
     # Nobody writes down that it has ended well: the row is believed for three hours, of which two are for the clock.
     bench.clock.sleep(3700.0)
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "foreign_update"
@@ -200,6 +201,15 @@ def test_a_short_limit_does_not_keep_it_open_for_ever(
     assert bench.run(file, update_timeout_s=limit_s)["state"] in ("updated_output_off", "failed_old_firmware")
 
 
+def test_a_log_that_is_not_read_at_the_end_has_no_word(tmp_path: Path) -> None:
+    bench = UpsBench(state_dir=tmp_path)
+    bench.device.log("ups_transferring")
+    bench.device.log("ups_transfer_failed")
+    bench.on_line("the update has ended", lambda: bench.device.fault("ftp_refused"))
+    report = bench.run(update_file(bench.device, "9.3"))
+    assert report["state"] == "updated_output_off" and any("no word from it" in note for note in report["notes"])
+
+
 def test_the_look_at_the_log_loses_no_row(tmp_path: Path) -> None:
     bench = UpsBench(state_dir=tmp_path, knobs=Knobs(**SLOW))
     bench.device.fault("override", values={"1.3.6.1.4.1.318.1.1.1.6.2.9.0": 1})
@@ -210,7 +220,11 @@ def test_the_look_at_the_log_loses_no_row(tmp_path: Path) -> None:
     assert report["state"] == "unproved" and any("0x0178" in line for line in report["events"])
 
 
-def test_a_silent_log_is_asked_again_after_a_disturbance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_silent_log_is_asked_again_after_a_disturbance(
+    readable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it cannot be read again, what it said before proves nothing."""
     bench = UpsBench(state_dir=tmp_path)
     file = killed(bench, "update_start", monkeypatch)
     real, looks = ups_follow._log_is_silent, []
@@ -226,6 +240,8 @@ def test_a_silent_log_is_asked_again_after_a_disturbance(tmp_path: Path, monkeyp
 
     def failed() -> None:
         bench.device.clear_faults()
+        if not readable:
+            bench.device.fault("ftp_refused")
         bench.device.log("ups_transfer_failed")
 
     monkeypatch.setattr(ups_follow, "_log_is_silent", look)

@@ -84,8 +84,7 @@ def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
 
 def _log_is_silent(unit: UpsUnit, begun: Mapping[str, Any]) -> bool:
     """Does the card's log prove that nothing began since the start? A log that cannot be read proves nothing."""
-    _read_log(unit)
-    log = unit.log_after
+    log = unit.log_after if _read_log(unit) else None
     return log is not None and log.recognised and "log_row" in begun and newest_update_row(log) == begun["log_row"]
 
 
@@ -165,10 +164,10 @@ def prove(unit: UpsUnit, result: FirmwareUpdate | None, begun: Mapping[str, Any]
     dated = isinstance(begun.get("uptime_s"), (int, float))
     sample = settle(unit, lagging, PATIENCE_S if dated else WATCH_S)
     over = long_ago(begun, sample.uptime_s) or unit.clock.now() - followed_s >= WATCH_S
-    _read_log(unit)
+    # Not by a log that was read before the end: that has no word of it.
+    events = unit.new_events(begun) if _read_log(unit) else None
     installed = sample.ups.firmware
     report["firmware"]["after"] = installed.shown
-    events = unit.new_events(begun)
     report["events"] = [event.line for event in events or []][:MAX_EVENTS]
     failed = _failures(unit, begun, [event.line for event in events or [] if event.kind == "ups_firmware_failed"])
     _note_output(sample, begun, report)
@@ -195,7 +194,9 @@ def prove(unit: UpsUnit, result: FirmwareUpdate | None, begun: Mapping[str, Any]
         raise UpsStop("state", f"the UPS runs {installed.shown}, but {said}", UpsEnd.UNPROVED)
     unit.close_start("updated", installed=installed.raw)
     if events is None:
-        report["notes"].append("the event log could not be compared with the one before: no word from it")
+        report["notes"].append(
+            "the event log could not be read, or not be compared with the one before: no word from it"
+        )
     wrong = disorder(sample)
     if wrong:
         text = f"the UPS runs {installed.shown}, but it is not in order: {wrong}"
@@ -235,9 +236,11 @@ def _reached(shown: str, target: str) -> bool:
     return now.version == wanted.version and now.id in expected_ids(wanted.id)
 
 
-def _read_log(unit: UpsUnit) -> None:
-    """Its word is asked for, not needed: what runs is read by SNMP."""
+def _read_log(unit: UpsUnit) -> bool:
+    """Its word is asked for, not needed: what runs is read by SNMP. False: what is at hand is an older one."""
     try:
         unit.login(patient=False).close()
     except TransportError as exc:
         unit.record("log_not_read", reason=exc.message)
+        return False
+    return True
