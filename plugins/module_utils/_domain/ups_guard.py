@@ -262,8 +262,11 @@ def _no_update(sample: UpsSample, confirmed: Judged) -> Found:
 
 def _card_up(sample: UpsSample, confirmed: Judged) -> Found:
     uptime_s = sample.uptime_s
-    shown = "not readable" if uptime_s is None else f"{uptime_s:.0f} s"
-    return Found(uptime_s is not None and uptime_s >= CARD_UP_LEAST_S, f"card up for {shown}", missing=True)
+    if uptime_s is None:
+        return Found(False, "uptime of the card not readable", missing=True)
+    left_s = CARD_UP_LEAST_S - uptime_s
+    wait = f"; it takes {left_s / 60:.0f} minutes more" if left_s > 0 else ""
+    return Found(left_s <= 0, f"card up for {uptime_s / 60:.0f} minutes{wait}", missing=True)
 
 
 def _mains(sample: UpsSample, confirmed: Judged) -> Found:
