@@ -15,12 +15,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import redact_url
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
@@ -48,7 +49,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
     secret_options,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import redact_url
 
 # A table, so that AnsiballZ finds by the imports what belongs into a module's archive.
 RUNS: dict[str, ModuleType] = {

@@ -16,6 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
+
 # Imports pysnmp and requests too: once, before Ansible forks a worker for every host.
 from ansible_collections.dcops.apc.plugins.module_utils._module import (
     RUNS,
@@ -25,7 +27,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._module import (
     run_named,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hide_in_text, secrets_of
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
 
 # What AnsibleModule takes and the validator does not.

@@ -24,7 +24,7 @@ from virtual_unit import Bench, make_package
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import ALL, WATCH, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import read_ups
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpClient
 from apcsim.knobs import Knobs

@@ -649,7 +649,7 @@ def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
 
 
 def test_the_role_speaks_the_words_of_the_report() -> None:
-    from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import GapStatus
+    from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import GapStatus
     from ansible_collections.dcops.apc.plugins.module_utils._report.rows import UNREACHABLE_KINDS, status_of_error
     from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 

@@ -13,8 +13,8 @@ import pytest
 from virtual_situations import Situation, Witness, install, must_end, on_line, package, situation
 from virtual_unit import Bench, Device
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import ALLOWS_CONNECT, State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import ALLOWS_CONNECT, State
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"

@@ -14,7 +14,7 @@ import pytest
 from virtual_situations import Witness, install, must_end, package
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from apcsim.knobs import Knobs
 
 TASKS = (job.do_ready, job.do_isolate, job.do_upgrade)

@@ -24,8 +24,8 @@ from virtual_situations import (
 )
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import WHATS, Confirmation
 from apcsim.knobs import Knobs
 

@@ -14,8 +14,8 @@ import pytest
 from virtual_recovery import APP, BOTH_IN, LOAD, NOTHING_SHOWN, STALE, Case
 from virtual_situations import names
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from apcsim.knobs import Knobs
 
 # --- old values do not veto, new ones do --------------------------------------------------------------------

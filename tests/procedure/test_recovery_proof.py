@@ -13,8 +13,8 @@ import pytest
 from virtual_recovery import APP, BOTH_IN, BOTH_OUT, LOAD, NOTHING_SHOWN, STALE, Case
 from virtual_situations import names
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from apcsim.knobs import Knobs
 
 LIVE = {"source_a": 2, "source_b": 2, "voltage_a": 230, "voltage_b": 230, "frequency_a": 50, "frequency_b": 50}

@@ -12,8 +12,8 @@ import pytest
 from virtual_situations import TASKS, Situation, Witness, must_end, names, on_line, package, situation
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"

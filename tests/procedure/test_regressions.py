@@ -20,15 +20,16 @@ import pytest
 from virtual_situations import Situation, Witness, exact, failing, install, must_end, names, on_line, package, situation
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import closing, evidence, state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure import evidence, state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import closing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence, history, unfinished
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.reading import reader
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim import virtual
 from apcsim.knobs import Knobs

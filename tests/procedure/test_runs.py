@@ -18,8 +18,8 @@ import pytest
 from virtual_situations import TASKS, Situation, Witness, exact, failing, must_end, on_line, package, situation
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from apcsim.knobs import Knobs

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from virtual_situations import Situation, Witness, must_end, names, on_line, situation
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"

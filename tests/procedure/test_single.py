@@ -14,8 +14,8 @@ import pytest
 from virtual_situations import TASKS, Witness, failing, must_end, names, package, situation
 from virtual_unit import Bench, Device, job
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
 from apcsim.knobs import Knobs
 

@@ -14,9 +14,9 @@ import pytest
 from virtual_situations import Situation, exact, failing, must_end, names, package, situation
 from virtual_unit import Device
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import COLUMNS
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
-from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import COLUMNS
 from apcsim.knobs import Knobs
 
 SINGLE, NO_LOAD, APP_ONLY, RECOVERY = Method.SINGLE_SOURCE, Method.NO_LOAD, Method.APP_ONLY, Method.RECOVERY

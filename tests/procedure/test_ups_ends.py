@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from virtual_ups import UpsBench, update_file
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from apcsim.knobs import Knobs
 
@@ -256,7 +256,7 @@ def test_locked(tmp_path: Path) -> None:
 
 
 def bench_options() -> Any:
-    from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups_unit import UpsOptions
+    from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions
 
     return UpsOptions()
 

@@ -15,9 +15,9 @@ import pytest
 from virtual_ups import AtRecord, Killed, UpsBench, update_file
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import ups_follow
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups_open import open_start
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups import follow as ups_follow
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import open_start
 from apcsim.knobs import Knobs
 from apcsim.ups_files import build_ups_file
 

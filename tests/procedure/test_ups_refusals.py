@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from virtual_ups import Confirmation, UpsBench, update_file
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_guard import EXPECTED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import EXPECTED
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import (
     Basis,
     Expander,
     Facts,
@@ -18,7 +18,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import (
     GapStatus,
     judge,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     UpsFirmware,
     parse_firmware,
     parse_model,

@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import ats as a
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found, Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import state as a
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Case, Verdict, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import WHATS, Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import Blind, Case, Verdict, judge
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Bounds, Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.quiet import LogFacts, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Kind, Reading, known, not_fitted, unknown
 
 DESCRIPTION = (

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from virtual_ups import Killed, UpsBench, newest, update_file
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
 from apcsim.knobs import Knobs

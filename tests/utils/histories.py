@@ -17,9 +17,9 @@ from typing import Any
 
 from virtual_unit import Bench, make_package
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device

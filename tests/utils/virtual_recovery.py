@@ -11,9 +11,9 @@ from typing import Any
 from virtual_situations import Witness, exact, must_end, package
 from virtual_unit import Bench, Device
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from apcsim.knobs import Knobs
 
 # The phase's current, in tenths of an ampere.

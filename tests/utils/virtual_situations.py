@@ -15,10 +15,10 @@ from typing import Any
 
 from virtual_unit import Bench, Device, make_package
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.options import Options
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options
 from apcsim.firmware import build_module, module_name
 from apcsim.knobs import Knobs
 

@@ -11,20 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import (
     FirmwareFile,
     FirmwarePackage,
     parse_name,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._procedure import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.options import Options, Peer
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim import firmware as sim_firmware
 from apcsim.model import Unit as Device

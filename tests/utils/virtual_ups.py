@@ -15,11 +15,11 @@ from typing import Any
 from virtual_unit import Lines
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import UpdateFile, parse_update_name
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import UpdateFile, parse_update_name
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups_unit import UpsOptions, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions, UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim.knobs import Knobs

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from .identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 
 WHATS = ("secondary_disconnected", "no_load", "power_cycled", "one_input")
 # For a UPS's firmware: "its load, what runs this and the network between may lose power". An ATS's run passes it over.

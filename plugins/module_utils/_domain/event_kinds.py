@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .events import EventLog, EventRow
+from ansible_collections.dcops.apc.plugins.module_utils._domain.events import EventLog, EventRow
 
 OTHER = "other"
 # Kinds of ``events`` that read otherwise here.

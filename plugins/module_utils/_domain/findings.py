@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .event_kinds import Event
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_kinds import Event
 
 # The real unit's download failed within the second in which it had begun.
 AT_ONCE_S = 2.0

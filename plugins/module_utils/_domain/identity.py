@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 # A description is device text: bounded before any pattern sees it.
 MAX_DESCRIPTION = 1024

@@ -15,9 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from .checks import Found
-from .identity import parse_banner, simulated_mark, usable_name, usable_serial
-from .observation import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
+    parse_banner,
+    simulated_mark,
+    usable_name,
+    usable_serial,
+)
 
 MAX_LINE = 512
 MAX_HEAD = 64

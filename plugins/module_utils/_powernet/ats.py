@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -28,10 +28,21 @@ from .._domain.ats import (
     Source,
     TransferRange,
 )
-from .._domain.values import Reading, known, unknown
-from .._transport.types import Oid, RawValue
-from . import objects as o
-from .readings import ABSENT, UNFITTED, UNFITTED_SUPPLY, choices, chosen, number, odd, tenths, text, text_reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, known, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import (
+    ABSENT,
+    UNFITTED,
+    UNFITTED_SUPPLY,
+    choices,
+    chosen,
+    number,
+    odd,
+    tenths,
+    text,
+    text_reading,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 MAX_VOLTAGE_V = 1000
 MAX_CURRENT_A = 1000

@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from .._domain.ats import AtsState
-from .._domain.identity import MAX_DESCRIPTION, CardIdentity, parse_description
-from .._transport.types import Oid, RawValue, SnmpClient
-from . import objects as o
-from .ats import decode_ats
-from .plans import ALL, FIVE_G, WATCH
-from .reader import Plan, read_plan
-from .readings import printable, text
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
+    MAX_DESCRIPTION,
+    CardIdentity,
+    parse_description,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.ats import decode_ats
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.plans import ALL, FIVE_G, WATCH
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import Plan, read_plan
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import printable, text
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
 
 # 318.2.4.1.1.0 [V]: 7 and 8 are hard failures, 1 is weak evidence, 2 is none.
 LAST_TRANSFER = {

@@ -11,7 +11,7 @@ Nothing here is ever written to but UPS_FIRMWARE_UPDATE.
 
 from __future__ import annotations
 
-from .._transport.types import Oid
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid
 
 # --- SNMPv2-MIB, IP-MIB ---------------------------------------------------------------------------------------------
 SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)  # RFC 1213

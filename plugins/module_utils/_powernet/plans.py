@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from .._transport.types import Oid
-from . import objects as o
-from .reader import Plan, Table, Wanted, first_rows, scalar
+from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import Plan, Table, Wanted, first_rows, scalar
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid
 
 _BANKS = (o.BANK_CURRENT, o.BANK_STATE, o.BANK_VOLTAGE, o.BANK_VA, o.BANK_POWER, o.BANK_PERCENT)
 _PHASES = (o.PHASE_CURRENT, o.PHASE_STATE, o.PHASE_VOLTAGE, o.PHASE_VA, o.PHASE_POWER, o.PHASE_PERCENT)

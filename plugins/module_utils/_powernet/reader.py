@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from .._transport.errors import TooBig, TransportError
-from .._transport.types import Oid, RawValue, SnmpClient
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
 
 # The small card's message size is not known [?]: about 20 objects, and sysDescr, stay within an Ethernet frame.
 MAX_OBJECTS = 24

@@ -14,8 +14,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from .._domain.values import Reading, known, not_fitted, unknown
-from .._transport.types import Oid, RawValue
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 E = TypeVar("E", bound=Enum)
 

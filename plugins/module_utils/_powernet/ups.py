@@ -9,14 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .._domain import ups as d
-from .._domain.values import Reading
-from .._transport.types import Oid, RawValue, SnmpClient
-from . import objects as o
-from .nmc import NmcState, decode_nmc
-from .plans import UPS
-from .reader import read_plan
-from .readings import ABSENT, choices, chosen, number, spelled, tenths
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import state as d
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState, decode_nmc
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.plans import UPS
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import read_plan
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import (
+    ABSENT,
+    choices,
+    chosen,
+    number,
+    spelled,
+    tenths,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
 
 _MAX_V = 1000
 _MAX_PERCENT = 1000  # a load may be above 100

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._domain.instructions import State
-from .._domain.interlock import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
 
 
 class Stop(Exception):

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
 SCHEMA = 1
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .._domain.ats import Source
-from .._domain.interlock import secondary_seen_live
-from .._domain.observation import MAX_POLL_S, Bounds, Sample
-from .._domain.quiet import Watch
-from .._domain.values import Reading, unknown
-from .._transport.errors import TransportError
-from .clock import Clock
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import secondary_seen_live
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import MAX_POLL_S, Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # A reading slower than the poll interval must not starve everything else.
 BREATH_S = 0.05

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import Interrupted
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
 
 # SIGALRM is Ansible's task timeout, SIGHUP a closed terminal, SIGTSTP a Ctrl-Z that would freeze a transfer.
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGQUIT, signal.SIGTSTP)

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .._domain.instructions import State
-from .errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 

@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .page_script import SCRIPT
-from .page_style import STYLE
-from .page_tables import ats_section, esc, pill, units_section
-from .statuses import BY_NAME, ORDER, STATUSES, Status
-from .text import units_text
+from ansible_collections.dcops.apc.plugins.module_utils._report.page_script import SCRIPT
+from ansible_collections.dcops.apc.plugins.module_utils._report.page_style import STYLE
+from ansible_collections.dcops.apc.plugins.module_utils._report.page_tables import ats_section, esc, pill, units_section
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, ORDER, STATUSES, Status
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import units_text
 
 _BAR_PX = 44
 

@@ -13,8 +13,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .policy import REPORTED_ONLY, outcome
-from .statuses import BY_NAME, GAPS, NOT_JUDGED
+from ansible_collections.dcops.apc.plugins.module_utils._report.policy import REPORTED_ONLY, outcome
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, GAPS, NOT_JUDGED
 
 # A cell that begins so is a formula for a spreadsheet. Full-width forms count too, which some programs fold; and the
 # mathematical minus, which is none of those.

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from .rows import status_of_error
-from .statuses import count
-from .text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.rows import status_of_error
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
 
 # Clocks of controllers differ a little.
 _AHEAD = timedelta(hours=1)

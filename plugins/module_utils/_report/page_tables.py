@@ -8,8 +8,8 @@ import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .statuses import BY_NAME, ORDER, STATUSES, Status
-from .text import printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, ORDER, STATUSES, Status
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import printable
 
 _KINDS = {"ups": "UPS", "ats": "Rack ATS", "other": "other"}
 _UNIT_COLUMNS = ("Host", "Status", "Unit", "Firmware", "Management card", "Finding")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .statuses import GAPS, NOT_JUDGED, OPEN
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import GAPS, NOT_JUDGED, OPEN
 
 # The kind of a refused option and of a package that the controller lacks: the unit was not asked at all.
 NOT_ASKED = "unsupported"

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import schema
-from .consistency import contradiction
-from .statuses import count
-from .text import MAX_SENTENCE, printable, tidy
-from .version import NAME, SCHEMA_VERSION, VERSION
+from ansible_collections.dcops.apc.plugins.module_utils._report import schema
+from ansible_collections.dcops.apc.plugins.module_utils._report.consistency import contradiction
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import MAX_SENTENCE, printable, tidy
+from ansible_collections.dcops.apc.plugins.module_utils._report.version import NAME, SCHEMA_VERSION, VERSION
 
 DEFAULT_TITLE = "AP9624 compliance"
 RULES = (

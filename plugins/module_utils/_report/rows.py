@@ -11,10 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._domain.exposure import ats_exposure
-from .._domain.versions import Version
-from .statuses import UPS_STATUSES
-from .text import MAX_SENTENCE, host_names, host_text, plain, tidy
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.exposure import ats_exposure
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import UPS_STATUSES
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import (
+    MAX_SENTENCE,
+    host_names,
+    host_text,
+    plain,
+    tidy,
+)
 
 UNREACHABLE_KINDS = ("timeout", "busy")
 BASES = ("bulletin", "release notes", "operator")

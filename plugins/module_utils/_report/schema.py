@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .rows import BASES, COMM, EXPANDER, IDENTIFIERS
-from .statuses import NAMES, UPS_STATUSES
-from .text import MAX_HOST, MAX_SENTENCE, MAX_TEXT
-from .version import SCHEMA_VERSION
+from ansible_collections.dcops.apc.plugins.module_utils._report.rows import BASES, COMM, EXPANDER, IDENTIFIERS
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES, UPS_STATUSES
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import MAX_HOST, MAX_SENTENCE, MAX_TEXT
+from ansible_collections.dcops.apc.plugins.module_utils._report.version import SCHEMA_VERSION
 
 Schema = dict[str, Any]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .statuses import NOT_JUDGED, STATUSES
-from .text import printable, units_text
+from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NOT_JUDGED, STATUSES
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import printable, units_text
 
 _MOST_HOSTS = 20
 

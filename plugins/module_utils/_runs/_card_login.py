@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .._transport.errors import TransportError
-from .._transport.ftp import open_ftp
-from .._transport.scp import open_scp
-from .._transport.ssh_link import NoSsh, ScpOptions
-from .._transport.types import Login
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import open_ftp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.scp import open_scp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_link import NoSsh, ScpOptions
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Login
 
 FTP_PORT, SSH_PORT = 21, 22
 KNOWN_HOSTS = "~/.ssh/known_hosts"

@@ -11,6 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
+from ansible_collections.dcops.apc.plugins.module_utils._files.report_folder import (
+    NameTaken,
+    StoreError,
+    folder_problem,
+    target_problem,
+    write_folder,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._files.report_store import Web, put_files
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import (
     default_state_dir,
@@ -18,15 +27,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import 
     on_a_mount,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
-from ansible_collections.dcops.apc.plugins.module_utils._transport.report_folder import (
-    NameTaken,
-    StoreError,
-    folder_problem,
-    target_problem,
-    write_folder,
-)
-from ansible_collections.dcops.apc.plugins.module_utils._transport.report_store import Web, put_files
 
 # Format -> file name and content.
 Files = dict[str, tuple[str, bytes]]

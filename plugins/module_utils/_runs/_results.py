@@ -16,8 +16,14 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import AtsState, Health, Input, LoadRow, Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
+    AtsState,
+    Health,
+    Input,
+    LoadRow,
+    Source,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version

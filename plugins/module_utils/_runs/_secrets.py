@@ -13,9 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from .._transport.package_url import is_url
-from ._results import to_result
-from ._specs import MIN_SECRET, Spec, is_hideable, secret_options
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    MIN_SECRET,
+    Spec,
+    is_hideable,
+    secret_options,
+)
 
 # Ansible's own word, so that both paths read alike.
 HIDDEN = "********"

@@ -11,28 +11,36 @@ from datetime import datetime, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .._domain.ats import Source
-from .._domain.checks import Method
-from .._domain.confirmations import ConfirmationError, parse_confirmations
-from .._domain.instructions import State
-from .._domain.observation import Sample
-from .._powernet.nmc import StateRead, read_state
-from .._procedure.clock import DeviceClock
-from .._procedure.errors import Stop
-from .._procedure.job import ended, versions
-from .._procedure.options import Options, Peer, Progress
-from .._procedure.reading import reader
-from .._procedure.state import StateDir
-from .._procedure.unit import Unit
-from .._transport.address import resolve_and_pin
-from .._transport.errors import TransportError
-from .._transport.package_source import LoadedPackage, load
-from .._transport.snmp import open_snmp
-from .._transport.types import SnmpClient
-from ._card_login import CardLogins
-from ._results import ats_result, nmc_result
-from ._secrets import hider
-from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
+    ConfirmationError,
+    parse_confirmations,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import ended, versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Progress
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    ACCOUNT_SPEC,
+    SNMP_SPEC,
+    UPGRADE_SPEC,
+    snmp_options,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpClient
 
 Task = Callable[[Unit, dict[str, Any]], None]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, Facts, Finding
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Facts, Finding
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     OutletGroup,
     UpsFirmware,
     UpsState,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import APP_TOKENS, ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import APP_TOKENS, ats_generation
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._procedure import job
-from .._procedure.options import Progress
-from ._specs import ACCOUNT_SPEC, SNMP_SPEC, UPGRADE_OPTIONS, UPGRADE_SPEC
-from ._unit import run_job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    ACCOUNT_SPEC,
+    SNMP_SPEC,
+    UPGRADE_OPTIONS,
+    UPGRADE_SPEC,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._runs._unit import run_job
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC, **ACCOUNT_SPEC, **UPGRADE_SPEC}
 OPTIONS: dict[str, Any] = {**UPGRADE_OPTIONS, "required_one_of": [["src", "files"]], "supports_check_mode": True}

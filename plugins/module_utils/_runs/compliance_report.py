@@ -12,6 +12,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
+from ansible_collections.dcops.apc.plugins.module_utils._files.report_folder import StoreError
+from ansible_collections.dcops.apc.plugins.module_utils._files.report_store import (
+    Web,
+    read_report,
+    url_problem,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._report.as_html import as_html
 from ansible_collections.dcops.apc.plugins.module_utils._report.as_text import as_csv, as_json, as_junit
@@ -36,13 +43,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._report_place impo
     source_entry,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import MAX_TEXT, OptionError, from_env
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import is_url
-from ansible_collections.dcops.apc.plugins.module_utils._transport.report_folder import StoreError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.report_store import (
-    Web,
-    read_report,
-    url_problem,
-)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "units": {"type": "list", "elements": "dict", "default": []},

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import package_bulletin
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import package_bulletin
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, check_checksums
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_source import load
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_url import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import load
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import Progress
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     # Not type path: that would expand $ inside a URL.

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .._domain.config_ini import plausible, same_settings
-from .._procedure.errors import Stop
-from .._transport.address import resolve_and_pin
-from ._card_login import CardLogins
-from ._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import plausible, same_settings
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "host": {"type": "str", "required": True},

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._domain.event_kinds import KINDS, Event, events_of
-from .._domain.events import EventLog, parse_event_log
-from .._domain.findings import Finding, findings_of
-from .._procedure.errors import Stop
-from .._transport.address import resolve_and_pin
-from .._transport.web import open_web
-from .._transport.web_http import WebOptions
-from ._card_login import CardLogins
-from ._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_kinds import KINDS, Event, events_of
+from ansible_collections.dcops.apc.plugins.module_utils._domain.events import EventLog, parse_event_log
+from ansible_collections.dcops.apc.plugins.module_utils._domain.findings import Finding, findings_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web import open_web
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_http import WebOptions
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "host": {"type": "str", "required": True},

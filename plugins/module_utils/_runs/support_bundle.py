@@ -14,12 +14,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from .._domain.config_ini import plausible, without_secrets
-from .._procedure.errors import Stop
-from ._results import to_result
-from ._secrets import hidden, hide_in_bytes, secrets_of
-from ._specs import OptionError, secrets_in_environment
-from .nmc_config_backup import write_private
+from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import plausible, without_secrets
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hidden, hide_in_bytes, secrets_of
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError, secrets_in_environment
+from ansible_collections.dcops.apc.plugins.module_utils._runs.nmc_config_backup import write_private
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path", "required": True},

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, Finding, GapStatus, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Finding, GapStatus, judge
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC
 from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import (

@@ -9,34 +9,44 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from .._domain.ap9624 import Expander, Facts
-from .._domain.confirmations import ConfirmationError, parse_confirmations
-from .._domain.firmware import PackageError
-from .._domain.ups import UpsState
-from .._domain.ups_file import UpdateFile
-from .._domain.ups_guard import UpsSample
-from .._domain.ups_states import UpsEnd, ups_next_action
-from .._domain.versions import Version
-from .._powernet.ups import UpsRead, read_ups
-from .._procedure.clock import DeviceClock
-from .._procedure.errors import Stop
-from .._procedure.options import Progress
-from .._procedure.state import StateDir
-from .._procedure.ups_job import check_update, do_update, ups_ended
-from .._procedure.ups_unit import UpsOptions, UpsUnit
-from .._transport.address import resolve_and_pin
-from .._transport.errors import TransportError
-from .._transport.snmp import open_snmp
-from .._transport.snmp_set import open_snmp_writer
-from .._transport.types import SnmpClient, SnmpWriter
-from .._transport.ups_source import load_update_file
-from ._card_login import CardLogins
-from ._results import nmc_result
-from ._secrets import hider
-from ._specs import ACCOUNT_SPEC, SNMP_OPTIONS, SNMP_SPEC, UPGRADE_SPEC, OptionError, snmp_options
-from ._unit import zone_of
-from ._ups_results import facts_of, ups_result
-from .ups_info import require_ups
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
+    ConfirmationError,
+    parse_confirmations,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Facts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import UpdateFile
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import UpsSample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import UpsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._files.ups_source import load_update_file
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import UpsRead, read_ups
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.job import check_update, do_update, ups_ended
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    ACCOUNT_SPEC,
+    SNMP_OPTIONS,
+    SNMP_SPEC,
+    UPGRADE_SPEC,
+    OptionError,
+    snmp_options,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._runs._unit import zone_of
+from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import facts_of, ups_result
+from ansible_collections.dcops.apc.plugins.module_utils._runs.ups_info import require_ups
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set import open_snmp_writer
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpClient, SnmpWriter
 
 _SHARED = ("confirmations", "confirmation_timezone", "stability_s", "poll_interval_s", "state_dir", "ephemeral_state")
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {

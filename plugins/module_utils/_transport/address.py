@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from .errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 
 def resolve_and_pin(host: str) -> str:

@@ -24,9 +24,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .address import family_of, shown
-from .errors import TransportError
-from .types import TransferHooks
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of, shown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import TransferHooks
 
 # 512 bytes and a small socket buffer: resets near 55 KB were seen with large ones (facts/NMC). It also bounds how many
 # bytes are out of our hands when a transfer is cut.

@@ -15,11 +15,26 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import TransportError
-from .ftp import _DRAIN_SLICE_S, BLOCK, LAST_REPLY_S, Idle, _check_name, _on_the_way, _unwrapped
-from .scp_protocol import HIGH, OK, Exchange, announced_size, announcement, is_times
-from .ssh_link import ChannelRefused, Link, ScpOptions
-from .types import TransferHooks
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import (
+    _DRAIN_SLICE_S,
+    BLOCK,
+    LAST_REPLY_S,
+    Idle,
+    _check_name,
+    _on_the_way,
+    _unwrapped,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.scp_protocol import (
+    HIGH,
+    OK,
+    Exchange,
+    announced_size,
+    announcement,
+    is_times,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_link import ChannelRefused, Link, ScpOptions
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import TransferHooks
 
 _END_S = 2.0
 # For a window that stays smaller than the last block.

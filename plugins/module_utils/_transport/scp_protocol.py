@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .errors import TransportError
-from .ftp import _clean
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import _clean
 
 OK = b"\0"
 MAX_LINE = 1024

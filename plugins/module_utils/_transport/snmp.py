@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from .address import family_of
-from .errors import TransportError
-from .snmp_common import (
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import (
     NO_SUCH_NAME,
     PYSNMP_IMPORT_ERROR,
     VERSIONS,
@@ -30,8 +30,8 @@ from .snmp_common import (
     require_pysnmp,
     status_error,
 )
-from .snmp_v3 import UsmClient
-from .types import Oid, RawValue, SnmpClient
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_v3 import UsmClient
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
 
 _MAX_DATAGRAM = 65535
 _MAX_TEMPLATES = 64

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .address import shown
-from .errors import TooBig, TransportError
-from .types import Oid, RawValue
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import shown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 # Imported when this module is, not at the first exchange: Ansible forks a worker per host, and what was imported before
 # the fork is paid once.

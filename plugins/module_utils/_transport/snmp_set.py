@@ -17,11 +17,22 @@ import socket
 import time
 from typing import Any
 
-from .errors import TransportError
-from .snmp import CommunitySession
-from .snmp_common import VERSIONS, SnmpOptions, dotted, require_pysnmp, status_name
-from .snmp_v3 import ENGINES, Outcome, UsmClient, UsmSession
-from .types import Oid, RawValue, SnmpWriter
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import CommunitySession
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import (
+    VERSIONS,
+    SnmpOptions,
+    dotted,
+    require_pysnmp,
+    status_name,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_v3 import (
+    ENGINES,
+    Outcome,
+    UsmClient,
+    UsmSession,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpWriter
 
 try:
     from pysnmp.entity.rfc3413 import cmdgen

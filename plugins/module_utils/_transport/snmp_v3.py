@@ -16,10 +16,16 @@ from collections.abc import Coroutine, Sequence
 from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from .address import family_of
-from .errors import TransportError
-from .snmp_common import SnmpOptions, no_answer, raw_pairs, require_pysnmp, status_error
-from .types import Oid, RawValue
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import (
+    SnmpOptions,
+    no_answer,
+    raw_pairs,
+    require_pysnmp,
+    status_error,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 try:
     from pysnmp.hlapi.v3arch import asyncio as hlapi

@@ -25,8 +25,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .address import shown
-from .errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import shown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 MAX_FILE = 4 << 20
 LOCK_S = 10.0

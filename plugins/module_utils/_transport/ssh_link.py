@@ -21,10 +21,26 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .address import family_of, shown
-from .errors import TransportError
-from .ftp import SEND_BUFFER, Idle, _call, _clean, _end_by_reset, _FromHook, _reason
-from .ssh_keys import HostKey, Known, check_fingerprint, judge, read_known, remember, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of, shown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import (
+    SEND_BUFFER,
+    Idle,
+    _call,
+    _clean,
+    _end_by_reset,
+    _FromHook,
+    _reason,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_keys import (
+    HostKey,
+    Known,
+    check_fingerprint,
+    judge,
+    read_known,
+    remember,
+    unknown,
+)
 
 # The card wants a version of at least 13 characters (facts/NMC).
 CLIENT_VERSION = "dcops_apc_scp_1.0"

@@ -16,13 +16,27 @@ import re
 import time
 from types import TracebackType
 
-from .errors import TransportError
-from .web_forms import EventPage, events_of, fill, is_busy, login_form, looks_like_login, values_of
-from .web_http import Browser, Idle, Reply
-from .web_options import PAGES, WebOptions, check_options
-from .web_pages import read_page
-from .web_refusals import Stale, ended, no_form, refusal, reject
-from .web_types import Page, decode
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_forms import (
+    EventPage,
+    events_of,
+    fill,
+    is_busy,
+    login_form,
+    looks_like_login,
+    values_of,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_http import Browser, Idle, Reply
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_options import PAGES, WebOptions, check_options
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_pages import read_page
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_refusals import (
+    Stale,
+    ended,
+    no_form,
+    refusal,
+    reject,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_types import Page, decode
 
 __all__ = ["EventPage", "WebLogin", "WebOptions", "open_web"]
 

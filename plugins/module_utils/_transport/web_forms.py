@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .web_types import Cell, Form, Page, clean
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_types import Cell, Form, Page, clean
 
 _LOGIN_FORMS = ("frmlogin", "hashform1")
 _USER, _PASSWORD = "login_username", "login_password"

@@ -18,9 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from .errors import TransportError
-from .web_options import WebOptions
-from .web_socket import HAS_REQUESTS, Guard, allow_unverified, guarded_adapter
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_options import WebOptions
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_socket import (
+    HAS_REQUESTS,
+    Guard,
+    allow_unverified,
+    guarded_adapter,
+)
 
 if HAS_REQUESTS:
     import requests

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .address import family_of, shown
-from .errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of, shown
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 PAGES: Mapping[str, str] = {"event_log": "eventweb.htm", "about": "ulabout.htm", "logout": "logout.htm"}
 _PAGE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,64}", re.ASCII)

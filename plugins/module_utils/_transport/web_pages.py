@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from .web_types import MAX_TEXT, Cell, Field, Form, Page, Row, clean
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_types import (
+    MAX_TEXT,
+    Cell,
+    Field,
+    Form,
+    Page,
+    Row,
+    clean,
+)
 
 # A card keeps some hundred events; a page of 256 kB could hold many more rows than that.
 MAX_ROWS = 6000

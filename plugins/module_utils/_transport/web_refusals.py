@@ -9,9 +9,13 @@ facts/NMC "Web" and "Sessions and accounts". No text of the card is repeated. Pr
 
 from __future__ import annotations
 
-from .errors import TransportError
-from .web_forms import is_busy, is_without_app, looks_like_login
-from .web_types import Page
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_forms import (
+    is_busy,
+    is_without_app,
+    looks_like_login,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._transport.web_types import Page
 
 
 class Stale(TransportError):

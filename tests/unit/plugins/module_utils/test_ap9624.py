@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import (
     BULLETIN,
     Expander,
     Facts,
@@ -16,7 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import (
     GapStatus,
     judge,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import UpsFirmware, parse_firmware
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import UpsFirmware, parse_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 

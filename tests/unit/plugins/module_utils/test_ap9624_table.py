@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import ap9624, ap9624_table
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, Facts, Finding, judge
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import parse_firmware
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import ap9624, ap9624_table
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Facts, Finding, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import parse_firmware
 
 FIXED, MISSING, UNKNOWN = "fixed", "fix_missing", "unknown"
 NO_FIX, NOT_AFFECTED = "no_published_fix", "not_affected"

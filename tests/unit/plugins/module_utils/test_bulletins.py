@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import bulletins
-from ansible_collections.dcops.apc.plugins.module_utils._domain.bulletins import BulletinHit
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import bulletins
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BulletinHit
 
 # Written down a second time on purpose: a slip in the table must not pass.
 LISTED = [

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Found, Method, Rules
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -24,9 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Source,
     TransferRange,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import SAMPLE_CHECKS, Found, Method, Rules
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.coldstart import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import (
     ColdStart,
     cold_start,
     last_backup,

@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
     ALLOWS_CONNECT,
     Context,
     State,
     next_action,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 
 CONTEXTS = [
     Context(method, primary, "run 1, pid 2 on host 3", ("preferred_source was B, is A",))

@@ -8,7 +8,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method, both_live, live_inputs
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import (
+    COLUMNS,
+    EXPECTED,
+    PENDING,
+    Blind,
+    Case,
+    Verdict,
+    judge,
+    secondary_seen_live,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -24,22 +38,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Source,
     TransferRange,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found, Method, both_live, live_inputs
-from ansible_collections.dcops.apc.plugins.module_utils._domain.coldstart import ColdStart
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import (
-    COLUMNS,
-    EXPECTED,
-    PENDING,
-    Blind,
-    Case,
-    Verdict,
-    judge,
-    secondary_seen_live,
-)
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Bounds, Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.quiet import LogFacts, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 

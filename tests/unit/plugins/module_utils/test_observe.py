@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -20,10 +21,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Source,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Bounds, Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.logbook import LogTracker
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import WATCH_GAP_S, Observer
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 

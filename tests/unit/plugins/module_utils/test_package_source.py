@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._runs import firmware_package_info
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_source import (
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import (
     Limits,
     LoadedPackage,
     PackageError,
     load,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._runs import firmware_package_info
 
 AOS, APP = "apc_hw02_aos_392.bin", "apc_hw02_g2ats_392.bin"
 AOS_DATA, APP_DATA = random.Random(1).randbytes(30_000), random.Random(2).randbytes(20_000)

@@ -25,14 +25,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._runs import firmware_package_info
-from ansible_collections.dcops.apc.plugins.module_utils._transport import package_url
-from ansible_collections.dcops.apc.plugins.module_utils._transport.package_source import (
+from ansible_collections.dcops.apc.plugins.module_utils._files import package_url
+from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import (
     Limits,
     PackageError,
     load,
     redact_url,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._runs import firmware_package_info
 
 AOS, APP = "apc_hw02_aos_392.bin", "apc_hw02_g2ats_392.bin"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.quiet import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
     LogFacts,
     Watch,
     controller_quiet,

@@ -16,8 +16,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Basis, Expander, GapStatus
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Basis, Expander, GapStatus
 from ansible_collections.dcops.apc.plugins.module_utils._report import rows, schema
 from ansible_collections.dcops.apc.plugins.module_utils._report.as_text import as_json
 from ansible_collections.dcops.apc.plugins.module_utils._report.report import Head, ReportError, build, parse

@@ -29,8 +29,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
+from ansible_collections.dcops.apc.plugins.module_utils._files import report_folder, report_store
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _report_place, compliance_report
-from ansible_collections.dcops.apc.plugins.module_utils._transport import report_folder, report_store
 
 UNITS = [{"host": "ups-1", "error": {"kind": "timeout", "message": "no answer"}}, {"host": "ups-2"}]
 NAMES = ["x.csv", "x.junit.xml", "x.html", "x.json"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -27,7 +28,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     Source,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity, parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import AtsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.samedevice import LoginFacts, same_unit
 
 TEXT = (

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import AtsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.samedevice import LoginFacts, same_unit
 
 NAME, ADDRESS, SERIAL, CARD = "rack-04", "192.0.2.10", "5A1511T00001", "ZA1511004711"

@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import (
+    is_old,
+    old_readings,
+    readings_of,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
     Health,
@@ -19,11 +24,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import (
     LoadState,
     Redundancy,
     Source,
-)
-from ansible_collections.dcops.apc.plugins.module_utils._domain.staleness import (
-    is_old,
-    old_readings,
-    readings_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
 

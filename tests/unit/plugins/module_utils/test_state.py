@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import Locks, StateDir, key_of

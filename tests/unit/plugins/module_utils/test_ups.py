@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     FLAGS,
     Flags,
     Product,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import new_rows, parse_event_log
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_events import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.update_log import (
     events_since,
     foreign_hand,
     newest_update_row,

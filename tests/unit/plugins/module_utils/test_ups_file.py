@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import parse_firmware
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import (
     ID_CHANGES,
     OUTPUT_ON,
     UpdateFile,
@@ -24,9 +23,10 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_file import 
     parse_update_name,
     problems_of,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import parse_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._transport import ups_source
-from ansible_collections.dcops.apc.plugins.module_utils._transport.ups_source import load_update_file
+from ansible_collections.dcops.apc.plugins.module_utils._files import ups_source
+from ansible_collections.dcops.apc.plugins.module_utils._files.ups_source import load_update_file
 
 GOOD = {
     "SMT20UPS_10-1.enc": ("SMT", 20, (10, 1)),

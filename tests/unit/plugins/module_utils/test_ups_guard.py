@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import ups as d
-from ansible_collections.dcops.apc.plugins.module_utils._domain.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity, Firmware
-from ansible_collections.dcops.apc.plugins.module_utils._domain.observation import Bounds
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_guard import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import state as d
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import (
     EXPECTED,
     PENDING,
     GuardCase,

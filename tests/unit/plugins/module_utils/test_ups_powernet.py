@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain import ups as d
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import state as d
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Kind, Reading
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import decode_ups, read_ups

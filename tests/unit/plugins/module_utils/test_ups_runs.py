@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ap9624 import Expander, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, judge
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_info
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError

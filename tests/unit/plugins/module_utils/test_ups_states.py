@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import RUNNING, UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import RUNNING, UpsEnd, ups_next_action
 
 MAY_BE_WRITING = {
     *(UpsEnd.START_NOT_SEEN, UpsEnd.UPDATING, UpsEnd.FOREIGN_UPDATE, UpsEnd.UNPROVED, UpsEnd.COMM_LOST),

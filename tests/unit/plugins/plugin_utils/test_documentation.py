@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.interlock import EXPECTED
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_guard import EXPECTED as GUARDED
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups_states import UpsEnd
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import EXPECTED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import EXPECTED as GUARDED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd
 from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS, RUNS
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.entry import EntryKind
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import EntryKind
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"

@@ -1,0 +1,281 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rows of SAFETY 3 that one sample alone can answer. Pure and total: a doubtful reading is never a yes.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import OLD, is_old
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
+    AtsState,
+    Comm,
+    Health,
+    LoadRow,
+    LoadState,
+    OverCurrent,
+    Preferred,
+    Redundancy,
+    Source,
+    TransferRange,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+
+# Nominal voltages by model, used only where the unit itself shows neither line voltage nor nominal voltage [G].
+MODEL_NOMINAL_V = {"AP7721": 230, "AP7722A": 230, "AP7723": 230, "AP7724": 230}
+FALLBACK_TOLERANCE = 0.10
+DEAD_SHARE = 0.10
+DAY_S = 86400.0
+APP_ONLY_UPTIME_S = 300.0
+
+
+class Method(Enum):
+    SINGLE_SOURCE = "single_source"
+    NO_LOAD = "no_load"
+    APP_ONLY = "app_only"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What the checks need to know beside the sample. ``mean_v``: the primary's own mean over the window.
+
+    Compared by identity, so that results can be remembered per sample cheaply.
+    """
+
+    method: Method
+    primary: Source | None
+    package_aos: Version | None = None
+    mean_v: float | None = None
+    witnessed: bool = False
+    # Readings from before the cold start, which recovery shows and does not judge.
+    old: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Found:
+    """``missing``: it fails only because something could not be read, not because something read bad."""
+
+    ok: bool
+    observed: str
+    missing: bool = False
+
+
+def _is(reading: Reading[Any], wanted: Enum, shown: str = "") -> Found:
+    text = f"{shown}{reading.shown()}"
+    return Found(reading.is_(wanted), text, missing=not reading.known)
+
+
+def primary_reference_v(ats: AtsState, model: str | None, mean_v: float | None) -> float | None:
+    """Volt: line Vrms A.4.8, else nominal A.1.7, else the model's, else the primary's own mean over the window."""
+    for reading in (ats.settings.line_vrms_v, ats.nominal.voltage_v):
+        if reading.known and reading.value:
+            return float(reading.value)
+    by_model = MODEL_NOMINAL_V.get(model or "")
+    return float(by_model) if by_model else mean_v
+
+
+def has_own_reference(ats: AtsState, model: str | None) -> bool:
+    return primary_reference_v(ats, model, None) is not None
+
+
+def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float | None) -> tuple[bool, str]:
+    """Is a voltage inside the transfer range? A.4.5 picks one of the limits A.4.9 to A.4.11."""
+    reference = primary_reference_v(ats, model, mean_v)
+    if reference is None:
+        return False, "no reference voltage known"
+    settings = ats.settings
+    limits = {
+        TransferRange.NARROW: settings.narrow_limit_v,
+        TransferRange.MEDIUM: settings.medium_limit_v,
+        TransferRange.WIDE: settings.wide_limit_v,
+    }
+    chosen = limits.get(settings.transfer_range.value) if settings.transfer_range.value else None
+    for reading in (settings.transfer_range, chosen):
+        if reading is not None and reading.fitted and not reading.known:
+            return False, f"transfer range {reading.shown()}"
+    if has_own_reference(ats, model) and chosen is not None and chosen.known and chosen.value:
+        limit = float(chosen.value)
+    else:
+        limit = reference * FALLBACK_TOLERANCE
+    return abs(voltage_v - reference) <= limit, f"{reference:g} V +/- {limit:g} V"
+
+
+def live_inputs(sample: Sample) -> dict[Source, str]:
+    """Which inputs may be live, and by what: the unit's own word, or a voltage that is not known to be below 10 %.
+
+    A source out of its range reads fail, and is live all the same.
+    """
+    reference = primary_reference_v(sample.ats, sample.ats.model or sample.identity.model, None)
+    found = {}
+    for name in Source:
+        source, voltage = sample.ats.input(name), sample.ats.input(name).voltage_v.or_none()
+        by_voltage = voltage is not None and voltage > 0 and voltage >= DEAD_SHARE * (reference or 0.0)
+        if source.status.is_(Health.OK) or by_voltage:
+            found[name] = f"source {name.name} {source.status.shown()}, {source.voltage_v.shown('V')}"
+    return found
+
+
+def both_live(sample: Sample) -> str:
+    """What contradicts one_input; empty where nothing does."""
+    found = live_inputs(sample)
+    return f"both inputs are live ({'; '.join(found.values())})" if len(found) == len(Source) else ""
+
+
+def controller_comm(sample: Sample, rules: Rules) -> Found:
+    comm = sample.ats.controller_comm
+    if rules.method is Method.RECOVERY:
+        ok = comm.is_(Comm.LOST) or comm.is_(Comm.NEVER_DISCOVERED)
+        return Found(ok, comm.shown(), missing=not comm.known)
+    return Found(comm.is_(Comm.ESTABLISHED), comm.shown(), missing=not comm.known)
+
+
+def _rows(ats: AtsState) -> list[tuple[str, LoadRow]]:
+    return [("bank", row) for row in ats.load.banks] + [("output phase", row) for row in ats.load.phases]
+
+
+def switch_healthy(sample: Sample, rules: Rules) -> Found:
+    ats = sample.ats
+    if not ats.switch.is_(Health.OK):
+        return Found(False, f"switch {ats.switch.shown()}", missing=not ats.switch.known)
+    states = []
+    for kind, row in _rows(ats):
+        if row.state.is_(LoadState.OVERLOAD):
+            return Found(False, f"{kind} {row.index} in overload")
+        if row.state.fitted and not row.state.known:
+            return Found(False, f"{kind} {row.index} state {row.state.shown()}", missing=True)
+        if row.state.known:
+            states.append(row.state.value)
+    dead = {f"24v_{source.name.lower()}" for source in Source if ats.input(source).status.is_(Health.FAIL)}
+    for name, supply in ats.supplies:
+        if name in dead:
+            # A dead source's own supply has nothing to live on.
+            continue
+        if supply.is_(Health.FAIL):
+            return Found(False, f"supply {name} reads failure")
+        if supply.fitted and not supply.known:
+            return Found(False, f"supply {name} {supply.shown()}", missing=True)
+    total, limit = ats.load.total_current_a, ats.settings.current_limit_a.or_none()
+    if total is not None and limit is not None and 0 < limit < total:
+        return Found(False, f"load {total:g} A over the limit of {limit:g} A")
+    if ats.over_current.is_(OverCurrent.OVER_CURRENT) and not states:
+        # Some firmware repeats the bank state here, where 1 is normal; without a bank state nothing contradicts it.
+        return Found(False, "over-current reads 1 and no bank or phase state is known")
+    if ats.over_current.fitted and not ats.over_current.known:
+        return Found(False, f"over-current {ats.over_current.shown()}", missing=True)
+    return Found(True, "switch ok, no overload, no supply failed")
+
+
+def primary_healthy(sample: Sample, rules: Rules) -> Found:
+    if rules.primary is None:
+        return Found(False, "no primary_source given")
+    ats, name = sample.ats, rules.primary.name
+    source = ats.input(rules.primary)
+    if not source.status.is_(Health.OK):
+        return Found(False, f"source {name} {source.status.shown()}", missing=not source.status.known)
+    voltage = source.voltage_v.or_none()
+    if voltage is None:
+        return Found(False, f"voltage of source {name} {source.voltage_v.shown()}", missing=True)
+    fine, bounds = in_range(ats, ats.model or sample.identity.model, voltage, rules.mean_v)
+    return Found(fine, f"source {name} ok, {voltage} V (range {bounds})")
+
+
+def primary_selected(sample: Sample, rules: Rules) -> Found:
+    if rules.primary is None:
+        return Found(False, "no primary_source given")
+    ats = sample.ats
+    selected, preferred = ats.selected_source, ats.settings.preferred_source
+    text = f"selected {selected.shown()}, preferred {preferred.shown()}"
+    if not selected.is_(rules.primary):
+        return Found(False, text, missing=not selected.known)
+    wanted = (Preferred[rules.primary.name], Preferred.NONE)
+    if preferred.fitted and preferred.value not in wanted:
+        return Found(False, text, missing=not preferred.known)
+    return Found(True, text)
+
+
+def secondary_dead(sample: Sample, rules: Rules) -> Found:
+    if rules.primary is None:
+        return Found(False, "no primary_source given")
+    ats, secondary = sample.ats, rules.primary.other
+    source = ats.input(secondary)
+    name = secondary.name
+    text = f"source {name} {source.status.shown()}, {source.voltage_v.shown('V')}"
+    reference = primary_reference_v(ats, ats.model or sample.identity.model, rules.mean_v)
+    voltage = source.voltage_v.or_none()
+    if voltage is not None:
+        if reference is None:
+            return Found(False, f"{text}, no reference voltage known", missing=True)
+        if voltage >= DEAD_SHARE * reference:
+            return Found(False, f"{text}: at or above 10 % of {reference:g} V it counts as live")
+    if not source.status.is_(Health.FAIL):
+        return Found(False, text, missing=not source.status.known)
+    if voltage is not None:
+        return Found(True, text)
+    if source.voltage_v.fitted:
+        return Found(False, text, missing=True)
+    # Without a voltage the unit's own judgement needs three independent companions (SAFETY 3, secondary_dead).
+    frequency_gone = source.frequency_hz.is_(0) or not source.frequency_hz.fitted
+    if not frequency_gone or not source.supply_24v.is_(Health.FAIL):
+        text += f", {source.frequency_hz.shown('Hz')}, its 24 V supply {source.supply_24v.shown()}"
+        return Found(False, f"{text}: not enough to prove it dead without a voltage", missing=True)
+    if not rules.witnessed:
+        return Found(False, f"{text}, and this run has not seen it go: put it back, wait for the word, unplug again")
+    return Found(True, f"{text}, frequency gone, its 24 V supply failed, seen to go by this run")
+
+
+def redundancy_lost(sample: Sample, rules: Rules) -> Found:
+    return _is(sample.ats.redundancy, Redundancy.LOST, "redundancy ")
+
+
+def check_load_zero(sample: Sample, rules: Rules) -> Found:
+    if rules.method is Method.RECOVERY:
+        positive = sign_of_load(sample.ats.load)
+        if positive and is_old(sample.ats, rules.old):
+            return Found(True, f"{positive} ({OLD})")
+        return Found(not positive, positive or "no load reads more than 0, and no overload")
+    return Found(*_reordered(load_zero(sample.ats.load)))
+
+
+def _reordered(result: tuple[bool, bool, str]) -> tuple[bool, str, bool]:
+    ok, missing, text = result
+    return ok, text, missing
+
+
+def no_app_answers(sample: Sample, rules: Rules) -> Found:
+    card = sample.identity
+    if sample.ats.objects_answered:
+        return Found(False, f"{sample.ats.objects_answered} ATS objects answer: the app is running")
+    if rules.package_aos is None or card.aos.version != rules.package_aos:
+        return Found(False, f"the card runs AOS {card.aos.version}, the package holds {rules.package_aos}")
+    if card.app_status == "?":
+        return Found(False, "the app is starting (A?)")
+    if sample.uptime_s is None or sample.uptime_s < APP_ONLY_UPTIME_S:
+        shown = "unknown" if sample.uptime_s is None else f"{sample.uptime_s:.0f} s"
+        return Found(False, f"uptime {shown}, wanted 300 s", missing=True)
+    if card.app.file is not None and card.app_status not in ("-", "!"):
+        return Found(False, f"the card names the app {card.app.file} and no status A- or A!")
+    return Found(True, f"no ATS object answers, app {'status A' + card.app_status if card.app_status else 'absent'}")
+
+
+SAMPLE_CHECKS: dict[str, Callable[[Sample, Rules], Found]] = {
+    "controller_comm": controller_comm,
+    "no_app_answers": no_app_answers,
+    "switch_healthy": switch_healthy,
+    "primary_healthy": primary_healthy,
+    "primary_selected": primary_selected,
+    "secondary_dead": secondary_dead,
+    "redundancy_lost": redundancy_lost,
+    "load_zero": check_load_zero,
+}

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Is this unit one that may be written to, does the package fit it, and has anybody else had a hand on it?
+
+SAFETY 1.6, the row "package" of 3, and 7 ("the device is watched too"). Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of, ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage, check_package
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+
+
+def covered(card: CardIdentity, model: str | None) -> Found:
+    """Writes go only to gen-2 AP77xx: exact model and app together; without an app, exact model and hw02."""
+    if card.oddly_simulated:
+        return Found(False, "it declares itself simulated in a form that is not understood")
+    generation = ats_generation(model, card.app_token)
+    if generation != "gen2":
+        return Found(False, f"{model or 'unknown model'} is not covered by this procedure ({generation})")
+    if card.app_token is None and card.hardware != "hw02":
+        return Found(False, f"{model} shows no app and its card is {card.hardware or 'unknown'}, not hw02")
+    return Found(True, f"{model}, app {card.app_token or 'absent'}")
+
+
+def package_fits(
+    package: FirmwarePackage | None,
+    card: CardIdentity,
+    model: str | None,
+    allow_downgrade: bool,
+    checksums: Mapping[str, str],
+) -> Found:
+    if package is None:
+        return Found(False, "no package given")
+    problems = check_package(
+        package,
+        installed_hardware=card.hardware,
+        installed_app_token=card.app_token or app_token_of(model),
+        installed_aos=card.aos.version,
+        installed_app=card.app.version,
+        allow_downgrade=allow_downgrade,
+        checksums=checksums,
+        app_present=card.app_token is not None,
+    )
+    shown = f"AOS {package.aos.version}, app {package.app.version}" if package.aos and package.app else "incomplete"
+    return Found(not problems, "; ".join(problems) or shown)
+
+
+def restarted(before: Sample, sample: Sample) -> bool:
+    return sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s < before.uptime_s
+
+
+def another_unit(before: Sample, sample: Sample) -> str:
+    """Names what shows that another unit answers than before; empty if nothing does."""
+    for what, old, new in (
+        ("card serial", before.identity.serial, sample.identity.serial),
+        ("ATS serial", before.ats.serial, sample.ats.serial),
+        ("model", before.ats.model, sample.ats.model),
+    ):
+        if old and new and old != new:
+            return f"another unit answers: its {what} was {old[:40]}, now {new[:40]}"
+    return ""
+
+
+def foreign_hand(before: Sample, sample: Sample, sent_nothing: bool) -> str:
+    """What changed between two samples without this run's doing; only asked while no restart of its own is due."""
+    if restarted(before, sample):
+        return "the card restarted, and not by this run"
+    old, new = before.identity, sample.identity
+    if (old.aos.file, old.app.file) != (new.aos.file, new.app.file):
+        return "the firmware changed, and not by this run"
+    transfers = (before.last_transfer, sample.last_transfer)
+    if sent_nothing and None not in transfers and transfers[0] != transfers[1]:
+        return "the card's last-transfer result changed, and not by this run"
+    return ""

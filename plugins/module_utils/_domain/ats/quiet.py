@@ -1,0 +1,99 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""controller_quiet: is it certain that no firmware download into the ATS controller is going on? (SAFETY 3, 5.)
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
+
+LONG_UPTIME_S = 900.0
+SHORT_UPTIME_S = 300.0
+WATCH_S = 240.0
+END_NOT_SEEN_S = 300.0
+
+
+@dataclass(frozen=True)
+class LogFacts:
+    """What the event log says. Times are device seconds; ``begun_seen_s`` is when the open begun row was first seen.
+
+    ``comparable`` False: it shares no row with the log read before it, so 300 and 240 double.
+    """
+
+    readable: bool = False
+    error: str = "event.txt was not read yet"
+    fetched_s: float = 0.0
+    begun: str = ""
+    begun_seen_s: float = 0.0
+    comparable: bool = True
+    new_failed: str = ""
+    failed_since_start: str = ""
+    foreign: str = ""
+    cold_start: ColdStart = field(default_factory=ColdStart)
+
+    @property
+    def doubled(self) -> float:
+        return 1.0 if self.comparable else 2.0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Since when communication state, controller revision and uptime were watched without a break."""
+
+    now_s: float
+    uptime_s: float | None
+    unbroken_since_s: float | None
+
+    @property
+    def unbroken_s(self) -> float:
+        return 0.0 if self.unbroken_since_s is None else max(0.0, self.now_s - self.unbroken_since_s)
+
+
+def download_open(log: LogFacts, watch: Watch) -> bool:
+    """A begun download counts as going on until 300 s were watched unbroken since it was first seen."""
+    if not log.begun:
+        return False
+    if watch.unbroken_since_s is None:
+        return True
+    return watch.now_s - max(log.begun_seen_s, watch.unbroken_since_s) < END_NOT_SEEN_S * log.doubled
+
+
+def log_wanted(log: LogFacts, watch: Watch) -> bool:
+    """Would reading the log now bring the answer nearer? The rule wants a log read after the watch, not before."""
+    if watch.unbroken_since_s is None or watch.uptime_s is None:
+        return False
+    if not log.readable:
+        return True
+    if watch.uptime_s >= LONG_UPTIME_S and log.comparable:
+        return log.fetched_s < watch.unbroken_since_s
+    if watch.uptime_s < SHORT_UPTIME_S * log.doubled or watch.unbroken_s < WATCH_S * log.doubled:
+        return False
+    return log.fetched_s < watch.unbroken_since_s + WATCH_S * log.doubled
+
+
+def controller_quiet(log: LogFacts, watch: Watch) -> Found:
+    if not log.readable:
+        return Found(False, f"the event log could not be read: {log.error}", missing=True)
+    if watch.uptime_s is None or watch.unbroken_since_s is None:
+        return Found(False, "uptime not known", missing=True)
+    if download_open(log, watch):
+        return Found(False, f"a download into the controller may be going on: {log.begun}", missing=True)
+    note = " (a begun download's end was not seen)" if log.begun else ""
+    # A log read before a break says nothing of what came after it.
+    if watch.uptime_s >= LONG_UPTIME_S and log.comparable and log.fetched_s >= watch.unbroken_since_s:
+        return Found(True, f"uptime {watch.uptime_s:.0f} s, no download in the event log{note}")
+    twice = log.doubled
+    if watch.uptime_s < SHORT_UPTIME_S * twice:
+        return Found(False, f"uptime {watch.uptime_s:.0f} s of {SHORT_UPTIME_S * twice:.0f} s", missing=True)
+    if watch.unbroken_s < WATCH_S * twice:
+        return Found(False, f"watched unbroken {watch.unbroken_s:.0f} s of {WATCH_S * twice:.0f} s", missing=True)
+    if log.fetched_s < watch.unbroken_since_s + WATCH_S * twice:
+        return Found(False, "the event log was not read after the watch", missing=True)
+    return Found(True, f"watched unbroken for {watch.unbroken_s:.0f} s, no download in the event log{note}")

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was observed: samples over time, and the bounds they are held against (SAFETY 3 "stable", 7).
+
+All times are device seconds of the run's one clock. Private to the collection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+
+# SAFETY 3: over > 30 s (FA156201) and at least 8 samples; 15 s after any observed change.
+STABILITY_FLOOR_S = 30.0
+MIN_SAMPLES = 8
+CHANGE_HOLD_S = 15.0
+FRESH_S = 5.0
+MAX_POLL_S = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One reading of the unit. ``at_s`` is when the reading began: a value is never taken for younger than it is.
+
+    ``answered`` False: the card did not answer in time, nothing else in the sample means anything.
+    """
+
+    at_s: float
+    answered: bool
+    identity: CardIdentity = field(default_factory=CardIdentity)
+    uptime_s: float | None = None
+    name: str | None = None
+    addresses: tuple[str, ...] = ()
+    object_id: str | None = None
+    last_transfer: str | None = None
+    ats: AtsState = field(default_factory=AtsState)
+    error: str = ""
+
+    @property
+    def app_answers(self) -> bool:
+        return self.answered and self.ats.objects_answered > 0
+
+    @cached_property
+    def discrete(self) -> tuple[Any, ...]:
+        """The required discrete values (SAFETY 1.1): a change in one of them is "an observed change"."""
+        ats = self.ats
+        readings = (
+            ats.controller_comm,
+            ats.selected_source,
+            ats.redundancy,
+            ats.switch,
+            ats.input_a.status,
+            ats.input_b.status,
+        )
+        return tuple((reading.kind.value, reading.value.value if reading.value else None) for reading in readings)
+
+    @cached_property
+    def who(self) -> tuple[Any, ...]:
+        """What must stay the same while one unit is being watched."""
+        card = self.identity
+        return (
+            card.model,
+            card.serial,
+            card.aos.file,
+            str(card.aos.version),
+            card.app.file,
+            str(card.app.version),
+            card.simulated,
+            self.name,
+            self.object_id,
+            self.ats.model,
+            self.ats.serial,
+        )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Floors of SAFETY; options may raise ``stability_s``. A simulated unit's factor widens only freshness and gap."""
+
+    stability_s: float = STABILITY_FLOOR_S
+    fresh_s: float = FRESH_S
+    gap_s: float = FRESH_S
+    min_samples: int = MIN_SAMPLES
+    change_hold_s: float = CHANGE_HOLD_S
+
+    @classmethod
+    def for_factor(cls, factor: float, stability_s: float = STABILITY_FLOOR_S) -> Bounds:
+        # max(5 s / factor, 1 s real), in device seconds: one real second is ``factor`` device seconds.
+        fresh = max(FRESH_S, factor) if factor > 1 else FRESH_S
+        return cls(stability_s=max(stability_s, STABILITY_FLOOR_S), fresh_s=fresh, gap_s=fresh)

@@ -1,0 +1,94 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A UPS firmware file, by its name, and whether it belongs on a unit. Private to the collection.
+
+Facts: UPS.md "Updating UPS firmware through the card". The inside of such a file is not public: nothing is read of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import UpsFirmware
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+
+_NAME = re.compile(r"([A-Z]{2,6})([1-9][0-9]{0,4})UPS_([0-9]{1,2})-([0-9]{1,2})\.enc", re.ASCII)
+FORM = "<SERIES><ID>UPS_<major>-<minor>.enc, such as SMT20UPS_10-1.enc"
+# Known files are some hundred kilobytes.
+LEAST_BYTES = 1024
+_OTHERS = (b"PK\x03\x04", b"MZ", b"\x1f\x8b", b"\x7fELF", b"%PDF", b"Rar!", b"7z\xbc\xaf")
+_PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\r\n\f")
+_LOOKED_AT = 4096
+# IDs that an update changes, by the release notes [V]: installed -> what runs afterwards.
+ID_CHANGES: dict[int, int] = {1001: 1013, 1010: 1025, 1019: 1025}
+# Updates with the output on: ID -> installed version from which on the unit bears them, by the release notes [V].
+OUTPUT_ON: dict[int, str] = {1010: "07.9", 1019: "07.1", 1020: "10.1", 1024: "00.4"}
+# Of this major version some builds refuse updates through the card; which of them is not published [V].
+NO_MORE_UPDATES = 15
+
+
+@dataclass(frozen=True)
+class UpdateFile:
+    name: str
+    series: str
+    id: int
+    version: Version
+    size: int
+    sha256: str
+
+    @property
+    def shown(self) -> str:
+        return f"UPS {_padded(self.version)} (ID{self.id})"
+
+
+def _padded(version: Version) -> str:
+    major, minor = version.parts[0], version.parts[1]
+    return f"{major:02d}.{minor}"
+
+
+def parse_update_name(name: str) -> tuple[str, int, Version]:
+    """(series, ID, version). Raises PackageError with the form that is wanted."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise PackageError(f"'{name[:80]}' is not the name of a UPS firmware file: {FORM}.")
+    return match[1], int(match[2]), Version((int(match[3]), int(match[4])))
+
+
+def problem_of_content(data: bytes) -> str:
+    """What plainly is no firmware: a login page, a pointer of git-lfs, an archive. The inside itself is not public."""
+    if len(data) < LEAST_BYTES:
+        return f"has {len(data)} bytes only"
+    if data.startswith(_OTHERS):
+        return "is an archive, a program or a document, and no firmware file"
+    if all(byte in _PRINTABLE for byte in data[:_LOOKED_AT]):
+        return "holds text, such as the page of a login, and no firmware"
+    return ""
+
+
+def problems_of(file: UpdateFile, installed: UpsFirmware, wanted: Version | None, checksum: str | None) -> list[str]:
+    """Why this file must not go to this unit; empty if it may."""
+    found = []
+    if installed.id is None or installed.version is None:
+        found.append(f"the unit's firmware '{(installed.raw or '').strip()[:60]}' shows no version with an ID")
+    elif file.id != installed.id:
+        found.append(f"{file.name} is for ID{file.id}, the unit's firmware is ID{installed.id}")
+    elif file.version <= installed.version:
+        found.append(f"{file.shown} is not newer than {installed.shown}: a downgrade is never sent")
+    if wanted is not None and file.version != wanted:
+        found.append(f"{file.name} is not the wanted version {wanted}")
+    if checksum is not None and checksum.strip().lower() != file.sha256:
+        found.append(f"the SHA-256 of {file.name} is {file.sha256}, not the one given")
+    return found
+
+
+def bears_output_on(installed: UpsFirmware) -> bool:
+    """May this unit be updated with its output on? Only by the table: every other is updated with the output off."""
+    least = Version.parse(OUTPUT_ON.get(installed.id or 0, ""))
+    return least is not None and installed.version is not None and installed.version >= least
+
+
+def expected_ids(installed_id: int) -> frozenset[int]:
+    """The IDs that may run afterwards."""
+    return frozenset({installed_id, ID_CHANGES.get(installed_id, installed_id)})

@@ -1,0 +1,407 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""May the firmware of this UPS be updated now? Measured, all of it, and over a window of time.
+
+Fail closed: a reading that is missing never counts as good. Facts: UPS.md; the judgement follows SAFETY 1 and 3.
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import NO_MORE_UPDATES, bears_output_on
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
+    BatteryStatus,
+    Calibration,
+    FirmwareUpdate,
+    OutletState,
+    SelfTest,
+    Status,
+    UpsComm,
+    UpsState,
+    YesNo,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+
+# UPS.md: the card's application sumx from this version on, or an NMC3.
+SUMX_LEAST = "6.5"
+# Below this no mains feed the unit, whatever its nominal voltage (100 V is the lowest there is) [G].
+MAINS_LEAST_V = 80
+# A card that has just started may have forgotten an update, and shows none while the UPS is still written to [?].
+CARD_UP_LEAST_S = 900.0
+# An output of so many volts feeds nothing [G].
+DEAD_OUTPUT_V = 10
+
+EXPECTED: dict[str, str] = {
+    "identity": "one unit answers by SNMP and over the login, proved by something unique",
+    "undisturbed": "no restart, no other unit and no other firmware than at the start of the run",
+    "file": "a file for exactly this ID, newer than what runs, checksum as given",
+    "card_app": f"application sumx {SUMX_LEAST} or newer, or an NMC3",
+    "updates_allowed": "firmware that takes updates through the card",
+    "comm": "the card communicates with the UPS",
+    "no_update": "no update is going on",
+    "card_up": "the card up for 15 minutes: one that has just started may have forgotten an update",
+    "mains": "fed by the mains, not on battery",
+    "no_bypass": "not in bypass",
+    "battery": "a battery that is neither low, nor to be replaced, nor missing",
+    "no_test": "no self test",
+    "no_calibration": "no runtime calibration",
+    "no_shutdown": "no shutdown, sleep or restart pending",
+    "output": "the output off; or on, where this firmware bears it and it is confirmed",
+    "stable": "unchanged over more than 30 s and at least 8 samples",
+}
+# What an operator's next action brings about.
+PENDING = frozenset({"output", "file"})
+
+
+@dataclass(frozen=True, eq=False)
+class UpsSample:
+    """One reading. ``at_s``: when it began. ``answered`` False: nothing else in it means anything."""
+
+    at_s: float
+    answered: bool
+    identity: CardIdentity = field(default_factory=CardIdentity)
+    uptime_s: float | None = None
+    name: str | None = None
+    addresses: tuple[str, ...] = ()
+    ups: UpsState = field(default_factory=UpsState)
+    error: str = ""
+
+    @cached_property
+    def discrete(self) -> tuple[Any, ...]:
+        """What must stay the same over the window."""
+        ups = self.ups
+        flags = tuple(sorted(ups.flags.all().items()))
+        groups = tuple((group.index, group.state.value) for group in ups.outlet_groups)
+        return (ups.status.value, ups.comm.value, ups.firmware_update.value, flags, groups, *self.who)
+
+    @cached_property
+    def who(self) -> tuple[Any, ...]:
+        ups, card = self.ups, self.identity
+        return (card.serial, card.app.file, card.aos.file, self.name, ups.serial, ups.sku, ups.model, ups.firmware.raw)
+
+    def for_identity(self) -> Sample:
+        """The same as the check of identity takes it; the UPS's serial in the place of the ATS's."""
+        ats = AtsState(serial=self.ups.serial)
+        return Sample(self.at_s, self.answered, self.identity, self.uptime_s, self.name, self.addresses, ats=ats)
+
+
+@dataclass(frozen=True)
+class GuardCheck:
+    """``pending``: the operator's next action brings it about. ``missing``: not read, rather than bad."""
+
+    id: str
+    ok: bool
+    observed: str
+    pending: bool = False
+    missing: bool = False
+
+    def to_result(self) -> dict[str, Any]:
+        shown = {"id": self.id, "ok": self.ok, "pending": self.pending}
+        return {**shown, "expected": EXPECTED[self.id], "observed": self.observed}
+
+
+@dataclass(frozen=True)
+class GuardVerdict:
+    checks: tuple[GuardCheck, ...]
+
+    @property
+    def permitted(self) -> bool:
+        # An empty list of checks proves nothing.
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def failing(self) -> tuple[GuardCheck, ...]:
+        return tuple(check for check in self.checks if not check.ok)
+
+    @property
+    def contradicted(self) -> tuple[GuardCheck, ...]:
+        """Failing by what was read; the rest fails for want of a reading or of time."""
+        return tuple(check for check in self.failing if not check.missing and check.id != "stable")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was read to be bad; where nothing was, what is still missing."""
+        told = self.contradicted or self.failing
+        return tuple(f"{check.id}: {check.observed} (wanted: {EXPECTED[check.id]})" for check in told)
+
+    def to_result(self) -> dict[str, Any]:
+        return {
+            "permitted": self.permitted,
+            "checks": [check.to_result() for check in self.checks],
+            "reasons": list(self.reasons),
+        }
+
+
+@dataclass(frozen=True)
+class GuardCase:
+    """``identity`` None: not asked yet, since nobody has logged in. ``file``: what was found about the file."""
+
+    samples: Sequence[UpsSample]
+    now_s: float
+    bounds: Bounds
+    file: Found
+    output_confirmed: Judged
+    undisturbed: Found = field(default_factory=lambda: Found(True, "nothing but this run"))
+    identity: Found | None = None
+
+
+def judge_update(case: GuardCase) -> GuardVerdict:
+    """Total and pure. Every check of the newest sample, and all of them over the window."""
+    newest = case.samples[-1] if case.samples else None
+    found: dict[str, Found] = {}
+    if case.identity is not None:
+        found["identity"] = case.identity
+    found["undisturbed"] = case.undisturbed
+    found["file"] = case.file
+    if newest is None or not newest.answered:
+        missing = Found(False, newest.error or "no answer" if newest else "no answer", missing=True)
+        found.update(dict.fromkeys(_SAMPLE_CHECKS, missing))
+    else:
+        found.update({name: check(newest, case.output_confirmed) for name, check in _SAMPLE_CHECKS.items()})
+    found["stable"] = _stable(case)
+    return GuardVerdict(
+        tuple(
+            GuardCheck(name, one.ok, one.observed, pending=not one.ok and name in PENDING, missing=one.missing)
+            for name, one in found.items()
+        )
+    )
+
+
+def _stable(case: GuardCase) -> Found:
+    bounds, samples = case.bounds, case.samples
+    newest = samples[-1] if samples else None
+    if newest is None or not newest.answered:
+        return Found(False, "no answer", missing=True)
+    if case.now_s - newest.at_s > bounds.fresh_s:
+        return Found(False, f"the newest reading is {case.now_s - newest.at_s:.0f} s old", missing=True)
+    window = [newest]
+    for sample in reversed(samples[:-1]):
+        later = window[-1]
+        if not sample.answered or later.at_s - sample.at_s > bounds.gap_s or sample.discrete != newest.discrete:
+            break
+        if sample.uptime_s is None or later.uptime_s is None or later.uptime_s <= sample.uptime_s:
+            break
+        if not all(check(sample, case.output_confirmed).ok for check in _SAMPLE_CHECKS.values()):
+            break
+        window.append(sample)
+    lasted = newest.at_s - window[-1].at_s
+    text = f"unchanged for {lasted:.0f} s, {len(window)} samples"
+    return Found(lasted > bounds.stability_s and len(window) >= bounds.min_samples, text, missing=True)
+
+
+# --- one sample -----------------------------------------------------------------------------------------------------
+def _flags(sample: UpsSample, *names: str) -> tuple[list[str], bool]:
+    """(which of them are set, were all of them readable)."""
+    values = {name: sample.ups.flags.get(name) for name in names}
+    return [name.replace("_", " ") for name, value in values.items() if value], None not in values.values()
+
+
+def _none_set(sample: UpsSample, *names: str) -> Found:
+    found, readable = _flags(sample, *names)
+    if found:
+        return Found(False, ", ".join(found))
+    if not readable:
+        return Found(False, "the status flags of the UPS are not readable", missing=True)
+    return Found(True, "none of " + ", ".join(name.replace("_", " ") for name in names))
+
+
+def _status_not(sample: UpsSample, *statuses: Status) -> Found:
+    reading = sample.ups.status
+    if not reading.known:
+        return Found(False, f"output status {reading.shown()}", missing=True)
+    return Found(reading.value not in statuses, f"output status {reading.shown()}")
+
+
+def _first_bad(*found: Found) -> Found:
+    """A contradiction before a missing reading before good news."""
+    for one in found:
+        if not one.ok and not one.missing:
+            return one
+    return next((one for one in found if not one.ok), found[0])
+
+
+def _card_app(sample: UpsSample, confirmed: Judged) -> Found:
+    card = sample.identity
+    shown = (
+        f"{card.app_token or 'no application'} {card.app.version or ''} on {card.hardware or 'an unknown card'}".strip()
+    )
+    if card.oddly_simulated:
+        return Found(False, "it declares itself simulated in a form that is not understood")
+    if card.hardware == "hw21":
+        return Found(card.app_token in ("su", "sumx", "sy"), shown)
+    least = Version.parse(SUMX_LEAST)
+    version = card.app.version
+    new = least is not None and version is not None and version >= least
+    return Found(card.app_token == "sumx" and new, shown)
+
+
+def _updates_allowed(sample: UpsSample, confirmed: Judged) -> Found:
+    version = sample.ups.firmware.version
+    shown = sample.ups.firmware.shown or "no version"
+    if version is None:
+        return Found(False, shown, missing=True)
+    if version.parts[0] == NO_MORE_UPDATES:
+        return Found(False, f"{shown}: some builds of {NO_MORE_UPDATES}.0 refuse updates through the card")
+    return Found(True, shown)
+
+
+def _comm(sample: UpsSample, confirmed: Judged) -> Found:
+    reading = sample.ups.comm
+    direct = Found(reading.is_(UpsComm.OK), f"communication {reading.shown()}", missing=not reading.known)
+    flag = sample.ups.flags.get("comm")
+    by_flag = Found(flag is not False, "the flag for communication is off")
+    return _first_bad(direct, by_flag, _none_set(sample, "internal_comm_failure"))
+
+
+def _no_update(sample: UpsSample, confirmed: Judged) -> Found:
+    reading = sample.ups.firmware_update
+    idle = reading.value in (FirmwareUpdate.NONE, FirmwareUpdate.SUCCESSFUL, FirmwareUpdate.FAILED)
+    return Found(reading.known and idle, f"update {reading.shown()}", missing=not reading.known)
+
+
+def _card_up(sample: UpsSample, confirmed: Judged) -> Found:
+    uptime_s = sample.uptime_s
+    if uptime_s is None:
+        return Found(False, "uptime of the card not readable", missing=True)
+    left_s = CARD_UP_LEAST_S - uptime_s
+    wait = f"; it takes {left_s / 60:.0f} minutes more" if left_s > 0 else ""
+    return Found(left_s <= 0, f"card up for {uptime_s / 60:.0f} minutes{wait}", missing=True)
+
+
+def _mains(sample: UpsSample, confirmed: Judged) -> Found:
+    voltage = sample.ups.input_voltage_v
+    fed = Found(
+        voltage.known and (voltage.value or 0) >= MAINS_LEAST_V,
+        f"input {voltage.shown('V')}",
+        missing=not voltage.known,
+    )
+    on_battery = (Status.ON_BATTERY, Status.SLEEPING_UNTIL_POWER_RETURN, Status.UNKNOWN)
+    return _first_bad(fed, _status_not(sample, *on_battery), _none_set(sample, "on_battery"))
+
+
+def _no_bypass(sample: UpsSample, confirmed: Judged) -> Found:
+    bypass = (Status.SOFTWARE_BYPASS, Status.SWITCHED_BYPASS, Status.HARDWARE_FAILURE_BYPASS)
+    static = (Status.EMERGENCY_STATIC_BYPASS, Status.STATIC_BYPASS_STANDBY)
+    flags = ("manual_bypass", "software_bypass", "bypass_internal_fault", "bypass_supply_failure")
+    return _first_bad(
+        _status_not(sample, *bypass, *static), _none_set(sample, *flags, "bypass_fan_failure", "temporary_bypass")
+    )
+
+
+def _battery(sample: UpsSample, confirmed: Judged) -> Found:
+    ups = sample.ups
+    replace = Found(
+        ups.replace_battery.is_(YesNo.NO),
+        f"replace battery {ups.replace_battery.shown()}",
+        missing=not ups.replace_battery.known,
+    )
+    bad = ups.battery_status.known and ups.battery_status.value is not BatteryStatus.NORMAL
+    status = Found(not bad, f"battery {ups.battery_status.shown()}")
+    flags = _none_set(sample, "low_battery", "replace_battery", "no_battery", "low_battery_shutdown")
+    return _first_bad(replace, status, flags)
+
+
+def _no_test(sample: UpsSample, confirmed: Judged) -> Found:
+    result = Found(not sample.ups.self_test.is_(SelfTest.IN_PROGRESS), f"last self test {sample.ups.self_test.shown()}")
+    return _first_bad(
+        result, _status_not(sample, Status.SELF_TEST, Status.ON_BATTERY_TEST), _none_set(sample, "self_test")
+    )
+
+
+def _no_calibration(sample: UpsSample, confirmed: Judged) -> Found:
+    reading = sample.ups.calibration
+    running = reading.value in (Calibration.IN_PROGRESS, Calibration.PENDING)
+    return _first_bad(
+        Found(not running, f"last calibration {reading.shown()}"),
+        _none_set(sample, "calibration"),
+    )
+
+
+def _no_shutdown(sample: UpsSample, confirmed: Judged) -> Found:
+    waiting = (Status.TIMED_SLEEPING, Status.REBOOTING, Status.SLEEPING_UNTIL_POWER_RETURN)
+    shutdown = ("shutdown_pending", "shutdown_upstream", "shutdown_downstream")
+    sleep = ("sleeping_timer", "sleeping_until_power", "rebooting")
+    synchronized = ("synchronized_command", "synchronized_sleep", "synchronized_reboot")
+    return _first_bad(_status_not(sample, *waiting), _none_set(sample, *shutdown, *sleep, *synchronized))
+
+
+def _output(sample: UpsSample, confirmed: Judged) -> Found:
+    ups = sample.ups
+    off, on = ups.flags.get("off"), ups.flags.get("on")
+    if not ups.status.known or off is None or on is None:
+        return Found(False, f"output status {ups.status.shown()}, flags not readable", missing=True)
+    if ups.status.is_(Status.OFF):
+        odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
+        odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
+        odd += [
+            f"group {group.index} {group.state.shown()}"
+            for group in ups.outlet_groups
+            if not group.state.known or group.state.is_(OutletState.UNKNOWN)
+        ]
+        if odd:
+            return Found(False, f"output off, but {', '.join(odd)}", missing=True)
+        signs = [f"group {group.index}" for group in ups.outlet_groups if group.state.is_(OutletState.ON)]
+        signs += ["the flags do not say off"] if not off or on else []
+        signs += [f"load {ups.load_percent.shown('%')}"] if (ups.load_percent.or_none() or 0) > 0 else []
+        volts = ups.output_voltage_v.or_none() or 0
+        signs += [f"output {volts} V"] if volts > DEAD_OUTPUT_V else []
+        return Found(not signs, "output off" + (f", but {', '.join(signs)}" if signs else ""))
+    if not ups.status.is_(Status.ON_LINE) or off or not on or not ups.flags.get("on_line"):
+        return Found(False, f"output status {ups.status.shown()}: neither off nor plainly on line")
+    if not bears_output_on(ups.firmware):
+        return Found(False, f"the output is on, and {ups.firmware.shown or 'this firmware'} is updated with it off")
+    if not confirmed.ok:
+        return Found(False, f"the output is on; output_may_go_off {confirmed.reason}")
+    overload = _none_set(sample, "overload")
+    return Found(
+        overload.ok, "the output is on, which this firmware bears and which was confirmed; " + overload.observed
+    )
+
+
+def _odd(reading: Reading[Any]) -> bool:
+    """Answered, and no measurement. What a unit does not have is not odd."""
+    return reading.fitted and not reading.known
+
+
+_SAMPLE_CHECKS: dict[str, Callable[[UpsSample, Judged], Found]] = {
+    "card_app": _card_app,
+    "updates_allowed": _updates_allowed,
+    "comm": _comm,
+    "no_update": _no_update,
+    "card_up": _card_up,
+    "mains": _mains,
+    "no_bypass": _no_bypass,
+    "battery": _battery,
+    "no_test": _no_test,
+    "no_calibration": _no_calibration,
+    "no_shutdown": _no_shutdown,
+    "output": _output,
+}
+_IN_ORDER = ("comm", "mains", "no_bypass", "battery", "no_test", "no_calibration", "no_shutdown")
+
+
+def disorder(sample: UpsSample) -> str:
+    """What speaks against leaving this UPS to its work after an update; empty: nothing does.
+
+    It must be plainly on line, or plainly off, and nothing must be unreadable: people act on what is said then.
+    """
+    word = Judged(False, "not asked")
+    found = [one.observed for name in _IN_ORDER if not (one := _SAMPLE_CHECKS[name](sample, word)).ok]
+    ups = sample.ups
+    off, on = ups.flags.get("off"), ups.flags.get("on")
+    plainly_off = ups.status.is_(Status.OFF) and off is True and on is False
+    plainly_on = ups.status.is_(Status.ON_LINE) and off is False and on is True
+    if not plainly_off and not plainly_on:
+        found.append(f"output status {ups.status.shown()}, neither plainly on line nor plainly off")
+    return "; ".join(dict.fromkeys(found))

@@ -1,0 +1,331 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The jobs that a module asks for, each ended by section 6's word to the person. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import backup, verify
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.closing import conclude, told
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import (
+    Entry,
+    EntryKind,
+    classify,
+    refuse_foreign,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.isolate import isolate
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import Waiter, wait_ready
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.restore import restore, wanted_versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.upgrade import upgrade
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals, signals_interrupt
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+
+
+def require_ats(unit: Unit) -> None:
+    """Raises Stop("not_an_ats") for anything that shows neither ATS objects nor an ATS app nor an ATS model."""
+    sample = unit.observer.newest
+    card = sample.identity
+    if sample.ats.objects_answered or app_token_of(card.model) or card.app_token in ("g2ats", "ats4g"):
+        return
+    what = card.model or card.lead or "a device that names no model"
+    raise Stop(
+        "not_an_ats", f"{unit.address} answers as {what[:80]}, not as a Rack ATS", state=State.NOTHING_SENT_UNSURE
+    )
+
+
+@contextmanager
+def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
+    """Whatever happens inside, the report says what state the unit is in and what the person must do now."""
+    try:
+        with signals_interrupt():
+            yield
+    except Stop as exc:
+        _end(unit, report, exc.kind, exc.message, exc)
+        raise
+    except TransportError as exc:
+        _end(unit, report, exc.kind, exc.message, None)
+        raise
+    except Exception as exc:
+        # A fault of our own: nothing is measured or allowed on top of it, but it is written down, and what was
+        # allowed does not outlive it.
+        if unit.permission_stands:
+            unit.say("STOP, TOUCH NO PLUG: this run has failed and its permission is withdrawn", "withdrawn")
+        _note_end(unit, "internal", f"unexpected {type(exc).__name__}", None)
+        raise
+    except Interrupted as exc:
+        message = f"the run was interrupted by {exc}"
+        _end(unit, report, "state", message, None, quick=True)
+        raise Stop("state", message, state=State(report["state"])) from exc
+    finally:
+        # The checks in full are in the file; in a result they would bury the instruction.
+        summary = [
+            {key: value for key, value in record.items() if key not in ("checks", "judged")}
+            for record in unit.evidence.summary
+        ]
+        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": summary}
+        if unit.evidence_lost:
+            evidence["lost"] = unit.evidence_lost
+        report["evidence"] = evidence
+        unit.close()
+
+
+def _urgent(unit: Unit, text: str) -> None:
+    """Past Ansible's own display, which is gone by then: somebody may have a hand on a plug."""
+    tell = getattr(unit.progress, "urgent", None)
+    if tell is not None:
+        tell(f"{unit.label}: {text}")
+
+
+def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, quick: bool = False) -> None:
+    given = stop.state if stop else None
+    details = stop.details if stop else {}
+    state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
+    # A second Ctrl-C must not take the instruction with it.
+    with held_signals():
+        withdrawn = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
+        if withdrawn:
+            with suppress(Stop):
+                unit.record("permission_withdrawn", reason=message)
+        # Where the measurement itself fails, the words that move nothing stand.
+        with suppress(Exception, Interrupted):
+            state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
+        say_end(unit, report, state, message, details)
+        _note_end(unit, kind, message, state)
+        if quick:
+            # Still held: whoever ended the run may kill this process at once after the first signal.
+            _urgent(unit, f"{withdrawn}{message}. WHAT TO DO NOW: {report['next_action']}")
+
+
+def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
+    unit.observer.on_sample = lambda sample, before: None
+    try:
+        unit.record("end", error=kind, message=message, state=state.value if state else None)
+    except Stop:
+        # Where the evidence cannot be written nothing was sent, and the error that ended the run is the one to tell.
+        return
+
+
+def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
+    report["state"] = state.value
+    report["next_action"] = told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
+    # Two lines: a long reason must not push the instruction off the end of a bounded one.
+    if message:
+        unit.say(f"ended: {message}", "ended")
+    unit.say(f"WHAT TO DO NOW: {report['next_action']}" if message else report["next_action"], f"end {state.value}")
+
+
+def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:
+    report["msg"] = f"{report.get('step') or 'the step'} ended: {state.value.replace('_', ' ')}"
+    say_end(unit, report, state, "", {"differences": differences})
+    unit.record("end", state=state.value)
+
+
+def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entry:
+    unit.releases = writing
+    require_ats(unit)
+    report["step"] = step
+    unit.begin(step, writing)
+    if writing:
+        unit.say(f"evidence: {unit.evidence.path}", "evidence")
+    entry = classify(unit)
+    unit.releases = writing and entry.sends
+    report["entry"] = {"kind": entry.kind.value, "reason": entry.reason}
+    report["plan"] = entry.plan(unit)
+    unit.say(entry.reason, "entry")
+    return entry
+
+
+def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
+    report["interlock"] = verdict.to_result()
+
+
+def observe_once(unit: Unit, report: dict[str, Any]) -> None:
+    """ats_interlock_info and check mode: one window, nothing asked of anybody, nothing written."""
+    try:
+        entry = _enter(unit, report, "interlock", writing=False)
+    except Stop as exc:
+        if exc.verdict is None:
+            raise
+        # A unit or a package that does not fit is a line in the table of checks, like everything else.
+        _interlock(report, exc.verdict)
+        _check_state(unit, report)
+        return
+    waiter = Waiter(unit, after_restart=True)
+    end = unit.clock.now() + unit.bounds.stability_s + unit.bounds.change_hold_s + 2 * unit.bounds.min_samples
+    while True:
+        waiter.step()
+        stable = unit.verdict().check("stable")
+        before = unit.verdict(before_action=True).check("stable")
+        if unit.clock.now() >= end or (stable and before and (stable.ok or before.ok)):
+            break
+        unit.say(f"measuring: {before.observed if before else ''}", "measuring")
+    verdict = unit.verdict(before_action=entry.sends)
+    _interlock(report, verdict)
+    _check_state(unit, report)
+
+
+def _check_state(unit: Unit, report: dict[str, Any]) -> None:
+    """Where nothing can be written nothing will be sent: better said before anybody walks to the rack."""
+    problem = unit.store.problem() if unit.store is not None else ""
+    interlock = report["interlock"]
+    expected = "a folder that can be written and that outlives the run"
+    observed = problem or (str(unit.store.path) if unit.store else "none")
+    interlock["checks"].append(
+        {"id": "state_dir", "ok": not problem, "pending": False, "expected": expected, "observed": observed}
+    )
+    if problem:
+        interlock["permitted"] = interlock["ready"] = False
+        interlock["reasons"].append(f"state_dir: {problem} (wanted: {expected})")
+
+
+def check_only(unit: Unit, report: dict[str, Any]) -> None:
+    """Check mode: as observe_once, and what would really stop the run stops it here too."""
+    observe_once(unit, report)
+    wrong = [check for check in report["interlock"]["checks"] if check["id"] == "state_dir" and not check["ok"]]
+    if wrong:
+        raise Stop("state", wrong[0]["observed"])
+    if report["entry"] is None:
+        verdict = unit.verdict(before_action=True)
+        raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
+    kind = EntryKind(report["entry"]["kind"])
+    if kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", report["entry"]["reason"])
+    if report["plan"]:
+        unit.check_peers()
+        verdict = unit.verdict(before_action=True)
+        if verdict.blocking:
+            raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
+    state = {EntryKind.UNCHANGED: State.UNCHANGED, EntryKind.WATCH: State.WATCH}.get(kind, State.READY)
+    report["state"], report["next_action"] = state.value, told(unit, state)
+    files = ", ".join(str(file["file"]) for file in report["plan"])
+    report["msg"] = f"CHECK MODE, nothing was done: would send {files}" if files else "CHECK MODE: nothing to send"
+
+
+def do_ready(unit: Unit, report: dict[str, Any]) -> None:
+    entry = _enter(unit, report, "readiness", writing=True)
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", f"{entry.reason}: the recovery playbook is next")
+    if not entry.sends:
+        _nothing_to_send(unit, report, entry)
+        return
+    _interlock(report, wait_ready(unit))
+    _finish(unit, report, State.READY)
+
+
+def _nothing_to_send(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
+    """No line of such a run ever allows a disconnect (SAFETY 4, entry)."""
+    state = State.UNCHANGED if entry.kind is EntryKind.UNCHANGED else State.WATCH
+    if not unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
+        unit.say("WARNING: redundancy is lost; the restore step (ats_wait until redundant) says what to do", "warning")
+    _finish(unit, report, state)
+
+
+def do_isolate(unit: Unit, report: dict[str, Any]) -> None:
+    entry = _enter(unit, report, "isolate", writing=True)
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        raise Stop("refused", f"{entry.reason}: the recovery playbook is next")
+    if not entry.sends:
+        _nothing_to_send(unit, report, entry)
+        return
+    _interlock(report, isolate(unit))
+    _finish(unit, report, State.ISOLATED)
+
+
+def do_backup(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    report["step"] = "backup"
+    unit.begin("backup", writing=True)
+    refuse_foreign(unit)
+    report["backup"] = backup(unit)
+    _finish(unit, report, State.BACKED_UP)
+
+
+def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
+    # The same dict all along: however the run ends, the report tells it.
+    report["sent"] = unit.sent.whole
+    entry = _enter(unit, report, "upgrade", writing=True)
+    saved = upgrade(unit, entry)
+    if entry.kind is EntryKind.WATCH:
+        _refuse_open_failure(unit)
+    if saved:
+        report["backup"] = saved
+    report["changed"] = not unit.sent.nothing
+    report["firmware"]["after"] = versions(unit.observer.newest)
+    if entry.kind is EntryKind.UNCHANGED:
+        _nothing_to_send(unit, report, entry)
+    elif entry.kind is EntryKind.WATCH:
+        # Where nothing is disconnected nothing is left to restore: a healthy unit reads unchanged.
+        redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+        _finish(unit, report, State.UNCHANGED if redundant else State.SETTLED)
+    else:
+        _interlock(report, unit.verdict())
+        _finish(unit, report, State.SETTLED)
+
+
+def _refuse_open_failure(unit: Unit) -> None:
+    """It has settled, and yet the last download failed: what runs is not what was wanted (SAFETY 4, entry d)."""
+    failed = unit.log.facts().failed_since_start
+    if failed:
+        dead = unit.isolated_when_last_heard and not unit.relies_on_no_load()
+        raise Stop(
+            "state",
+            f"a download into the controller failed since the last start ({failed}): run again to send the app again",
+            state=State.APP_SENT_SECONDARY_DEAD if dead else State.NOTHING_SENT_UNSURE,
+        )
+
+
+def do_verify(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    report["step"] = "verify"
+    unit.begin("verify", writing=True)
+    refuse_foreign(unit)
+    package, card = unit.package, unit.observer.newest.identity
+    if package is None or package.aos is None or package.app is None:
+        raise Stop("package", "a package with an AOS and an app is needed")
+    if card.aos.version != package.aos.version or card.app.version != package.app.version:
+        raise Stop("state", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
+    open_run = unfinished(unit.earlier)
+    if open_run is not None:
+        raise Stop(
+            "state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches"
+        )
+    differences, failed, has_baseline, missing = verify(unit)
+    report["differences"], report["baseline"], report["no_baseline"] = differences, has_baseline, missing
+    unit.record("verified", differences=differences, failed=failed, baseline=has_baseline, no_baseline=missing)
+    if failed:
+        raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
+    if differences:
+        _finish(unit, report, State.SETTINGS_DIFFER, tuple(differences))
+        return
+    _finish(unit, report, State.VERIFIED)
+
+
+def do_restore(unit: Unit, report: dict[str, Any]) -> None:
+    require_ats(unit)
+    report["step"] = "restore"
+    unit.begin("restore", writing=True)
+    # An isolation that is given up before anything was sent ends here as well, by the rule of SAFETY 6's first row.
+    unit.releases = not wanted_versions(unit) and unfinished(unit.earlier) is None
+    restore(unit)
+    _finish(unit, report, State.REDUNDANT)
+
+
+def versions(sample: Sample) -> dict[str, str | None]:
+    card = sample.identity
+    return {
+        "aos": str(card.aos.version) if card.aos.version else None,
+        "app": str(card.app.version) if card.app.version else None,
+    }

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The event log over a run: what is new in it, and what is not of this run's making. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, cold_start, start_rows
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
+    EventLog,
+    EventRow,
+    download_in_progress,
+    failed_since_start,
+    new_rows,
+)
+
+# An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
+_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
+_FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
+
+
+def _spaced(line: str) -> str:
+    """A row of the log for a person: its tabs are of no use in a sentence."""
+    return " ".join(line.split())
+
+
+class LogTracker:
+    """The event log over the run: its baseline, what is new in it, and which rows are not of our own making."""
+
+    def __init__(self) -> None:
+        self.baseline: EventLog | None = None
+        self.current: EventLog | None = None
+        self.error = "event.txt was not read yet"
+        self.own_logins = 0
+        self.own_transfers = 0
+        # What this run logs in by: rows of another way in are somebody else's.
+        self.protocol = "ftp"
+        self.sent_names: set[str] = set()
+        # What evidence has of before this run: the log of the newest backup, and the starts that are spent.
+        self.earlier: EventLog | None = None
+        self.used: list[str] | None = None
+        # Cannot be told what earlier runs have sent: then no cold start is a new one.
+        self.unsure = False
+        self._cold_start: ColdStart | None = None
+        self._fetched_s = 0.0
+        self._begun = ""
+        self._begun_seen_s = 0.0
+        self._comparable = True
+
+    def failed(self, message: str) -> None:
+        self.error = message
+        self.current = None
+
+    def update(self, log: EventLog, now_s: float) -> None:
+        if not log.recognised:
+            # An empty or unintelligible file is no proof that nothing happened.
+            self.failed("event.txt is empty or not understood")
+            return
+        if self.current is not None and new_rows(self.current, log) is None and (self.current.rows or log.rows):
+            self._comparable = False
+        if self.baseline is None:
+            # The row of this very login is in it already: only later ones are counted against our own.
+            self.baseline = log
+            self.own_logins = self.own_transfers = 0
+        self.current, self._fetched_s = log, now_s
+        begun = download_in_progress(log)
+        if begun is None:
+            self._begun = ""
+        elif begun.line != self._begun:
+            self._begun, self._begun_seen_s = begun.line, now_s
+
+    def forget_begun(self) -> None:
+        """After a restart a row that reads like an old one may be a new one: a clock that was reset repeats itself."""
+        self._begun = ""
+
+    def rebase(self, file: str) -> None:
+        """From now on "new" means newer than the log just read: ``file`` is about to be sent."""
+        self._cold_start = self.cold_start()
+        self.baseline = self.current
+        self.own_logins = 0
+        self.own_transfers = 1
+        self.sent_names.add(file.lower())
+
+    def facts(self) -> LogFacts:
+        if self.current is None or self.baseline is None:
+            return LogFacts(readable=False, error=self.error)
+        fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()
+        failed = [row.line for row in fresh or () if row.kind == "controller_download_failed"]
+        since_start = failed_since_start(self.current)
+        return LogFacts(
+            readable=True,
+            error="",
+            fetched_s=self._fetched_s,
+            begun=_spaced(self._begun),
+            begun_seen_s=self._begun_seen_s,
+            comparable=self._comparable and fresh is not None,
+            new_failed=_spaced(failed[0]) if failed else "",
+            failed_since_start=_spaced(since_start.line) if since_start else "",
+            foreign=self._foreign(fresh or ()),
+            cold_start=self.cold_start(),
+        )
+
+    def cold_start(self) -> ColdStart:
+        """As it was before this run sent anything: the restarts that follow a file are of its own making."""
+        if self._cold_start is not None:
+            return self._cold_start
+        if self.unsure:
+            return ColdStart(False)
+        return ColdStart() if self.current is None else cold_start(self.current, self.earlier, self.used)
+
+    def starts(self) -> list[str]:
+        return start_rows(self.current) if self.current is not None else []
+
+    def _foreign(self, fresh: Sequence[EventRow]) -> str:
+        kinds = [row.kind for row in fresh]
+        for row in fresh:
+            named = _FILE.findall(row.line.lower()) if row.kind.startswith("file_transfer") else []
+            if any(name not in self.sent_names for name in named):
+                return f"somebody else sent {named[0][:40]}"
+        by_ssh = (
+            [row for row in fresh if row.kind == "login" and _SSH.match(row.text)] if self.protocol == "scp" else []
+        )
+        if kinds.count("login") > len(by_ssh):
+            return "somebody else logged in (console or web)"
+        if max(kinds.count("ftp_login"), len(by_ssh)) > self.own_logins:
+            return f"somebody else logged in by {'SSH, SCP or FTP' if self.protocol == 'scp' else 'FTP'}"
+        if kinds.count("file_transfer") > self.own_transfers:
+            return "somebody else transferred a file"
+        return ""

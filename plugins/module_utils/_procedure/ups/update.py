@@ -1,0 +1,224 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The update of a UPS's firmware through its card, up to its start (UPS.md). Private to the collection.
+
+Guards over a window -> login, identity, file into upsfw -> logout (a card drops SETs while somebody is logged in) ->
+guards again -> start by SNMP, once, read back. ``ups_follow`` goes on from there.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import GuardVerdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import FirmwareUpdate, Status
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.update_log import newest_update_row
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.objects import UPS_FIRMWARE_UPDATE
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import OVER, RUNNING
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsStop, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpWriter
+
+FOLDER = "upsfw"
+# After a logout the card may need a moment to notice it [?].
+LOGOUT_S = 3.0
+# How long an old result may take to go away after it was cleared.
+CLEAR_S = 30.0
+# A stall of the card's storage, during which nothing is lost.
+STALL_S = 60.0
+
+
+# -- before --------------------------------------------------------------------------------------------------------
+def wait_until_permitted(unit: UpsUnit, with_login: bool) -> GuardVerdict:
+    """Refuses at once on what was read to be bad; waits for time and for answers only."""
+    end = unit.clock.now() + unit.options.ready_timeout_s
+    while True:
+        unit.stop_if_orphaned()
+        verdict = unit.verdict(with_login)
+        if verdict.permitted:
+            return verdict
+        if verdict.contradicted or unit.clock.now() >= end:
+            raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+        stable = next(check for check in verdict.checks if check.id == "stable")
+        missing = [check.observed for check in verdict.failing if check.id != "stable"]
+        unit.say("measuring: " + ("; ".join(missing) or stable.observed), "measuring")
+        unit.next()
+
+
+class _Gate:
+    """The transport's hooks. A file in upsfw starts nothing: only the first byte is held against the verdict."""
+
+    def __init__(self, unit: UpsUnit) -> None:
+        self.unit = unit
+        self.agreed = False
+
+    def idle(self) -> None:
+        self.unit.poll_if_due()
+
+    def first_byte(self) -> None:
+        end = self.unit.clock.now() + STALL_S
+        while True:
+            verdict = self.unit.verdict()
+            if verdict.permitted:
+                self.agreed = True
+                return
+            if verdict.contradicted or self.unit.clock.now() >= end:
+                raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+            self.unit.next()
+
+    def sent(self, done: int, total: int) -> None:
+        self.unit.poll_if_due()
+        share = 100 * done // max(total, 1)
+        self.unit.say(f"file to the card: {share} %", "sending")
+
+    def last_block(self, done: int, total: int) -> None:
+        self.unit.poll_if_due()
+
+
+def send_file(unit: UpsUnit) -> None:
+    """The file into the card's upsfw; whether the card keeps it is known only from the update itself."""
+    file = unit.file
+    if file is None:
+        raise UpsStop("package", "no file given")
+    login = unit.login()
+    unit.log_sending = unit.log_after
+    gate = _Gate(unit)
+    try:
+        unit.stop_if_the_log_knows_of_an_update()
+        wait_until_permitted(unit, with_login=True)
+        unit.record_or_stop("file_begin", file=file.name, sha256=file.sha256, size=file.size)
+        unit.file_begun = True
+        with held_signals():
+            login.store(f"{FOLDER}/{file.name}", unit.content, gate, stall_s=STALL_S)
+        unit.record("file_end", file=file.name)
+    except TransportError as exc:
+        unit.record("file_failed", file=file.name, reason=exc.message)
+        raise UpsStop(exc.kind, f"{file.name} was not stored on the card: {exc.message}") from exc
+    except Stop:
+        login.abort()
+        unit.record("file_cut", file=file.name)
+        raise
+    finally:
+        login.close()
+
+
+def clear_old_result(unit: UpsUnit, writer: SnmpWriter) -> None:
+    """An old "successful" could not be told from a new one."""
+    end = unit.clock.now() + CLEAR_S
+    while not unit.newest.answered and unit.clock.now() < end:
+        unit.next()
+    if unit.newest.ups.firmware_update.value not in OVER:
+        return
+    unit.record("clear_result", was=unit.newest.ups.firmware_update.shown())
+    refusal = _set(writer, FirmwareUpdate.NONE)
+    end = unit.clock.now() + CLEAR_S
+    while not unit.next().ups.firmware_update.is_(FirmwareUpdate.NONE):
+        if unit.clock.now() >= end:
+            shown = unit.newest.ups.firmware_update.shown()
+            raise UpsStop(
+                "refused",
+                f"the result of an earlier update ({shown}) could not be cleared, so a new one could not be told from "
+                f"it: {refusal.message if refusal else 'does the SNMP access on the card read Write+?'}",
+            )
+
+
+def _set(writer: SnmpWriter, value: FirmwareUpdate) -> TransportError | None:
+    """Sent once. What came of it is found out by reading; the words of a refusal are kept for the message."""
+    try:
+        writer.set_integer(UPS_FIRMWARE_UPDATE, value.value)
+    except TransportError as exc:
+        return exc
+    return None
+
+
+# -- the start -----------------------------------------------------------------------------------------------------
+def start(unit: UpsUnit) -> None:
+    """The last verdict, the record on the disk, the SET; read back until it is seen or time is up."""
+    _after_logout(unit)
+    writer = unit.open_writer()
+    try:
+        clear_old_result(unit, writer)
+        _look_until_permitted(unit)
+        with held_signals():
+            refusal = _ask(unit, writer)
+    finally:
+        writer.close()
+    _read_back(unit, refusal)
+
+
+def _look_until_permitted(unit: UpsUnit) -> None:
+    """A look at the log that is followed by the start at once: during any wait somebody may have sent another file."""
+    end = unit.clock.now() + unit.options.ready_timeout_s
+    while True:
+        wait_until_permitted(unit, with_login=True)
+        unit.look_for_others()
+        _after_logout(unit)
+        verdict = unit.verdict()
+        if verdict.permitted:
+            return
+        if unit.clock.now() >= end:
+            raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+
+
+def _after_logout(unit: UpsUnit) -> None:
+    until = unit.clock.now() + LOGOUT_S
+    while unit.clock.now() < until:
+        unit.next()
+
+
+def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
+    file, before = unit.file, unit.newest
+    # Once more, with nothing between it and the SET but the record.
+    unit.stop_if_orphaned()
+    verdict = unit.verdict()
+    if not verdict.permitted:
+        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+    if not before.ups.firmware_update.is_(FirmwareUpdate.NONE):
+        shown = before.ups.firmware_update.shown()
+        raise UpsStop("refused", f"an earlier update's result ({shown}) is shown: a new one could not be told from it")
+    begun: dict[str, object] = {
+        "file": file.name if file else None,
+        "target": file.shown if file else None,
+        "installed": before.ups.firmware.raw,
+        "output_on": not before.ups.status.is_(Status.OFF),
+        "uptime_s": before.uptime_s,
+        # What comes behind it in the log is this update's.
+        "log_row": newest_update_row(unit.log_after) if unit.log_after is not None else "",
+    }
+    wall = unit.clock.wall()
+    unit.record_or_stop("update_start", **begun, checks=[check.to_result() for check in verdict.checks])
+    wakes = "; its output may come on by itself" if before.ups.status.is_(Status.OFF) else ""
+    unit.say(f"starting the update: TOUCH NOTHING on this UPS, its card or its load{wakes}", "start")
+    # The disk and the terminal may have taken their time.
+    verdict = unit.verdict()
+    if not verdict.permitted:
+        unit.close_start("not asked for")
+        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+    unit.start_asked = unit.expect_change = True
+    unit.begun = {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
+    refusal = _set(writer, FirmwareUpdate.STARTED)
+    unit.record("start_set", refusal=refusal.message if refusal else None)
+    return refusal
+
+
+def _read_back(unit: UpsUnit, refusal: TransportError | None) -> None:
+    end = unit.clock.now() + unit.options.start_timeout_s
+    while True:
+        sample = unit.next()
+        shown = sample.ups.firmware_update
+        if sample.answered and (shown.value in RUNNING or shown.value in OVER):
+            unit.started = True
+            unit.record("update_seen", status=shown.shown())
+            return
+        if unit.clock.now() >= end:
+            break
+        unit.say(f"waiting for the update to begin ({shown.shown() if sample.answered else 'no answer'})", "begin")
+    refused = refusal is not None and refusal.kind in ("auth", "unsupported")
+    if refused and sample.answered and shown.is_(FirmwareUpdate.NONE):
+        # The card said no, and nothing has begun for the whole time.
+        unit.close_start("refused by the card")
+        raise UpsStop("auth", f"the card did not take the start: {refusal}", UpsEnd.FILE_NOT_STARTED)
+    why = refusal.message if refusal else "a card whose access is Write instead of Write+ drops a SET silently"
+    waited = f"the start was not seen within {unit.options.start_timeout_s:.0f} s"
+    raise UpsStop("state", f"{waited}: {why}", UpsEnd.START_NOT_SEEN)
