@@ -10,9 +10,9 @@ Private to the collection.
 from __future__ import annotations
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Health, Preferred, Redundancy, Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import span_text
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import (
     DOUBT_S,

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
     LONG_UPTIME_S,
     SHORT_UPTIME_S,
@@ -21,6 +20,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
     log_wanted,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
@@ -56,7 +56,7 @@ class Waiter:
         unit.observer.next(self._bound(verdict))
         now = unit.clock.now()
         wanted = log_wanted(unit.log.facts(), unit.observer.watch())
-        if unit.login_facts is None:
+        if unit.session.facts is None:
             wanted = True
         if wanted and (self._log_tried is None or now - self._log_tried >= LOG_RETRY_S):
             self.before_login()

@@ -200,7 +200,7 @@ class Settling:
         if not same.ok:
             # The log of another unit says nothing about this one.
             self._why = f"identity: {same.observed}"
-            unit.login_facts = None
+            unit.session.forget()
             unit.log.failed(self._why)
             return False
         self._refuse_failed(facts)
