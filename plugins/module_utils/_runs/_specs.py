@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import (
     FRESH_S,
     MAX_POLL_S,
     STABILITY_FLOOR_S,

@@ -21,12 +21,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import ended, versions
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Progress
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
@@ -158,7 +159,7 @@ def _unit(
 
 def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Task) -> dict[str, Any]:
     try:
-        with ended(unit, report):
+        with ended(unit, report, AtsEndings(unit, report)):
             sample = unit.first_contact()
             report["simulated"] = sample.identity.simulated
             report["firmware"] = {"before": versions(sample), "after": None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
     ACCOUNT_SPEC,
     SNMP_SPEC,

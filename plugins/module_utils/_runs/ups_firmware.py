@@ -22,12 +22,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._files.ups_source import load_update_file
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import UpsRead, read_ups
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.job import check_update, do_update, ups_ended
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.job import UpsEndings, check_update, do_update
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsOptions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
@@ -228,7 +229,7 @@ def _carry_out(
     unit: UpsUnit, client: SnmpClient, params: dict[str, Any], check_mode: bool, report: dict[str, Any]
 ) -> None:
     try:
-        with ups_ended(unit, report):
+        with ended(unit, report, UpsEndings(unit, report)):
             sample = unit.first_contact()
             report["simulated"] = sample.identity.simulated
             read = read_ups(client)

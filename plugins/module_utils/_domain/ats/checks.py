@@ -31,6 +31,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     TransferRange,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 # Nominal voltages by model, used only where the unit itself shows neither line voltage nor nominal voltage [G].
@@ -61,15 +62,6 @@ class Rules:
     mean_v: float | None = None
     # Readings from before the cold start, which recovery shows and does not judge.
     old: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Found:
-    """``missing``: it fails only because something could not be read, not because something read bad."""
-
-    ok: bool
-    observed: str
-    missing: bool = False
 
 
 def _is(reading: Reading[Any], wanted: Enum, shown: str = "") -> Found:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 # What a run that ends without having asked anything must have seen of the card, and a failed row of its rows.
 LONG_UPTIME_S = 900.0
@@ -45,19 +46,6 @@ class LogFacts:
     @property
     def doubled(self) -> float:
         return 1.0 if self.comparable else 2.0
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Since when communication state, controller revision and uptime were watched without a break."""
-
-    now_s: float
-    uptime_s: float | None
-    unbroken_since_s: float | None
-
-    @property
-    def unbroken_s(self) -> float:
-        return 0.0 if self.unbroken_since_s is None else max(0.0, self.now_s - self.unbroken_since_s)
 
 
 def download_open(log: LogFacts, watch: Watch) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, Rules, secondary_dead
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import SHORT_UPTIME_S
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Redundancy, Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import (
     may_reconnect_untouched,
     wait_out_transfer,

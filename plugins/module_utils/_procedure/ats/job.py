@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import backup, verify
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.closing import conclude, told
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import (
@@ -30,8 +30,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit impo
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.upgrade import upgrade
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals, signals_interrupt
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Ended, say_end
 
 
 def require_ats(unit: Unit) -> None:
@@ -46,90 +45,39 @@ def require_ats(unit: Unit) -> None:
     )
 
 
-@contextmanager
-def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
-    """Whatever happens inside, the report says what state the unit is in and what the person must do now."""
-    try:
-        with signals_interrupt():
-            yield
-    except Stop as exc:
-        _end(unit, report, exc.kind, exc.message, exc)
-        raise
-    except TransportError as exc:
-        _end(unit, report, exc.kind, exc.message, None)
-        raise
-    except Exception as exc:
-        # A fault of our own: nothing is measured or allowed on top of it, but it is written down, and what was
-        # allowed does not outlive it.
-        if unit.permission_stands:
-            unit.say("STOP, TOUCH NO PLUG: this run has failed and its permission is withdrawn", "withdrawn")
-        _note_end(unit, "internal", f"unexpected {type(exc).__name__}", None)
-        raise
-    except Interrupted as exc:
-        message = f"the run was interrupted by {exc}"
-        _end(unit, report, "state", message, None, quick=True)
-        raise Stop("state", message, state=State(report["state"])) from exc
-    finally:
-        # The checks in full are in the file; in a result they would bury the instruction.
-        summary = [
-            {key: value for key, value in record.items() if key not in ("checks", "judged")}
-            for record in unit.evidence.summary
-        ]
-        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": summary}
-        if unit.evidence_lost:
-            evidence["lost"] = unit.evidence_lost
-        report["evidence"] = evidence
-        unit.close()
+class AtsEndings:
+    """How a run with an ATS ends (SAFETY 6): handed to the shared ``ended``."""
 
+    def __init__(self, unit: Unit, report: dict[str, Any]) -> None:
+        self._unit, self._report = unit, report
 
-def _urgent(unit: Unit, text: str) -> None:
-    """Past Ansible's own display, which is gone by then: somebody may have a hand on a plug."""
-    tell = getattr(unit.progress, "urgent", None)
-    if tell is not None:
-        tell(f"{unit.label}: {text}")
+    def take_back(self) -> str:
+        return "STOP, TOUCH NO PLUG: the permission is withdrawn" if self._unit.permission_stands else ""
 
-
-def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, quick: bool = False) -> None:
-    given = stop.state if stop else None
-    details = stop.details if stop else {}
-    state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
-    # A second Ctrl-C must not take the instruction with it.
-    with held_signals():
-        withdrawn = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
-        if withdrawn:
-            with suppress(Stop):
-                unit.record("permission_withdrawn", reason=message)
+    def conclude(self, ended: Ended) -> tuple[str, str] | None:
+        if ended.fault:
+            # Nothing is measured or allowed on top of a fault of our own.
+            return None
+        unit, stop = self._unit, ended.stop
+        given = stop.state if stop else None
+        state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
         # Where the measurement itself fails, the words that move nothing stand.
         with suppress(Exception, Interrupted):
-            state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
-        say_end(unit, report, state, message, details)
-        _note_end(unit, kind, message, state)
-        if quick:
-            # Still held: whoever ended the run may kill this process at once after the first signal.
-            _urgent(unit, f"{withdrawn}{message}. WHAT TO DO NOW: {report['next_action']}")
+            state = conclude(unit, given, ended.quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
+        return state.value, _told(unit, state, stop.details if stop else {})
+
+    def interrupted(self, message: str, state: str | None) -> Stop:
+        return Stop("state", message, state=State(state))
 
 
-def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
-    unit.observer.on_sample = lambda sample, before: None
-    try:
-        unit.record("end", error=kind, message=message, state=state.value if state else None)
-    except Stop:
-        # Where the evidence cannot be written nothing was sent, and the error that ended the run is the one to tell.
-        return
-
-
-def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
-    report["state"] = state.value
-    report["next_action"] = told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
-    # Two lines: a long reason must not push the instruction off the end of a bounded one.
-    if message:
-        unit.say(f"ended: {message}", "ended")
-    unit.say(f"WHAT TO DO NOW: {report['next_action']}" if message else report["next_action"], f"end {state.value}")
+def _told(unit: Unit, state: State, details: Mapping[str, Any]) -> str:
+    return told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
 
 
 def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:
     report["msg"] = f"{report.get('step') or 'the step'} ended: {state.value.replace('_', ' ')}"
-    say_end(unit, report, state, "", {"differences": differences})
+    report["state"], report["next_action"] = state.value, told(unit, state, "", differences)
+    say_end(unit, state.value, report["next_action"])
     unit.record("end", state=state.value)
 
 

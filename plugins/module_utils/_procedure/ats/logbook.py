@@ -52,6 +52,23 @@ class LogTracker:
         self._begun_seen_s = 0.0
         self._comparable = True
 
+    # -- the book of a session -----------------------------------------------------------------------------------
+
+    def logging_in(self) -> None:
+        self.own_logins += 1
+
+    def turned_away(self) -> None:
+        self.own_logins -= 1
+
+    def fetching(self) -> None:
+        self.own_transfers += 1
+
+    def have_read(self, log: EventLog, protocol: str, now_s: float) -> None:
+        self.protocol = protocol
+        self.update(log, now_s)
+
+    # -- what it says --------------------------------------------------------------------------------------------
+
     def failed(self, message: str) -> None:
         self.error = message
         self.current = None

@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
-from typing import Protocol
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
-
-
-class Progress(Protocol):
-    def say(self, text: str, key: str = "") -> None:
-        """``key`` names a line that replaces its predecessor; a changed key is always shown."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method, Rules, secondary_dead
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, Rules, secondary_dead
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, last_backup, used_starts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness import (
     another_unit,
@@ -24,12 +23,11 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import (
     Blind,
     Case,
-    Verdict,
     judge,
     secondary_seen_live,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import old_readings, readings_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Redundancy
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
@@ -41,25 +39,25 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
-from ansible_collections.dcops.apc.plugins.module_utils._domain.samedevice import LoginFacts, same_unit
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Progress, Sent
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Sent
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
-    Evidence,
-    NoEvidence,
-    history,
-    last_word,
-)
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import Observer
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import Locks, StateDir, key_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import last_word
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, Run
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Login
 
 
-class Unit:
-    """Wiring of one unit: clock, observer, log, login, evidence, and the case that the interlock judges."""
+class Unit(Run[Sample]):
+    """One ATS under a run: its log and the case that the interlock judges, beside what every run has."""
+
+    observer: AtsObserver
+    unit_kind = "ats"
 
     def __init__(
         self,
@@ -80,21 +78,26 @@ class Unit:
         orphaned: Callable[[], bool] = lambda: False,
         hide: Callable[[Any], Any] = lambda value: value,
     ) -> None:
-        self.label, self.address, self.port = label, address, port
-        self.clock, self.options, self.progress = clock, options, progress
-        self.package, self.contents, self.peers = package, contents or {}, peers
-        self.store = store
-        self.run_id = uuid.uuid4().hex[:12]
-        self.factor = 1.0
-        self.bounds = Bounds.for_factor(self.factor, options.stability_s)
-        self.observer = Observer(clock, read, options.poll_interval_s, self.bounds)
-        self.observer.on_sample = self._on_sample
+        bounds = Bounds.for_factor(1.0, options.stability_s)
+        observer = AtsObserver(clock, read, options.poll_interval_s, bounds)
         self.log = LogTracker()
-        self.login_facts: LoginFacts | None = None
-        self.evidence: Evidence | NoEvidence = NoEvidence()
-        self.locks: Locks | None = None
-        self.earlier: list[dict[str, object]] = []
-        self.earlier_known = False
+        super().__init__(
+            label,
+            address,
+            port,
+            clock,
+            observer,
+            open_login,
+            self.log,
+            options,
+            progress,
+            store=store,
+            on_first=on_first,
+            orphaned=orphaned,
+            hide=hide,
+        )
+        self.options = options
+        self.package, self.contents, self.peers = package, contents or {}, peers
         # What the unit showed at the newest backup, as evidence has it.
         self.old: frozenset[str] = frozenset()
         # May the end of this job let anybody reconnect (SAFETY 6, first row)? Only those that ask for a disconnect.
@@ -102,85 +105,26 @@ class Unit:
         self.isolated_when_last_heard = False
         self.sent = Sent()
         self.confirmed: dict[str, Judged] = {}
-        self.disturbance = ""
         self.expect_restart = False
         # Has the ATS answered since the card's last start? Then no window is blind any more (SAFETY 4.5).
         self.app_answered = False
         self.restarts_before_send = 0
-        self.evidence_lost = ""
         # Has this run given a permission, and does one stand now?
         self.asked = False
         self.permission_stands = False
         self.read_whole = read_whole
-        self._open_login = open_login
-        self._on_first = on_first
-        self._hide = hide
-        self._orphaned = orphaned
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
-    def first_contact(self, tries: int = 3) -> Sample:
-        """The first answer; fixes the clock's factor and the bounds. Raises TransportError("timeout") on silence."""
-        for _attempt in range(tries):
-            first = self.observer.poll()
-            second = self.observer.poll() if first.answered else first
-            if second.answered:
-                # One odd answer must not set a real unit's clock: two agree, and the login has to (same_unit).
-                if first.identity.simulated != second.identity.simulated or second.identity.oddly_simulated:
-                    raise Stop(
-                        "identity", "the unit's word on whether it is simulated is not the same twice, or not clear"
-                    )
-                self._on_first(second)
-                self.factor = float(second.identity.simulated or 1)
-                self.bounds = Bounds.for_factor(self.factor, self.options.stability_s)
-                self.observer.start_over(self.bounds)
-                # What was seen before the clock was set was held against the wrong factor.
-                self.disturbance = ""
-                for _try in range(tries):
-                    third = self.observer.poll()
-                    if third.answered:
-                        return third
-                raise TransportError("timeout", third.error or "the card stopped answering")
-            self.clock.sleep(1.0)
-        raise TransportError("timeout", second.error or "the card does not answer by SNMP")
-
     @property
-    def simulated(self) -> bool:
-        good = self.observer.good
-        return bool(good and good.identity.simulated)
-
-    def keys(self) -> list[str]:
-        """Every name by which this unit is known now: pinned address and port, card SN, A.1.6."""
-        found = [key_of("addr", f"{self.address}-{self.port}")]
-        good = self.observer.good
-        if good is not None:
-            for kind, text in (("card", good.identity.serial), ("ats", good.ats.serial)):
-                serial = usable_serial(text)
-                if serial:
-                    found.append(key_of(kind, serial))
-        return found
+    def under_way(self) -> bool:
+        return not self.sent.nothing
 
     def begin(self, step: str, writing: bool) -> None:
         """Locks, evidence and confirmations. ``writing`` False (check mode, info): nothing is left behind."""
-        if self.store is not None and writing:
-            self.store.prepare()
-            self.locks = self.store.locks(self.run_id)
-            self.locks.add(self.keys())
+        self.open(step, writing, method=self.options.method.value)
         if self.store is not None:
-            folder = self.store.folder("evidence", self.simulated)
-            self.earlier = history(folder, self.keys()) if folder.is_dir() else []
-            self.earlier_known = True
             self._load_earlier()
-            if writing:
-                header = {
-                    "step": step,
-                    "label": self.label,
-                    "simulated": self.simulated,
-                    "method": self.options.method.value,
-                    "change_reference": self.options.change_reference,
-                    "unit": self.unit_facts(),
-                }
-                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
         self.note_readings()
         self._judge_confirmations()
         self.record(
@@ -196,18 +140,10 @@ class Unit:
         sample = self.observer.newest
         self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
 
-    def stop_if_orphaned(self) -> None:
-        """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
-        if self._orphaned():
-            raise Interrupted("the end of ansible-playbook, which had started it")
-
     def same(self) -> Found:
         """Is it one unit that answers by SNMP and over the login? Asked wherever a log's word is relied on."""
-        good = self.observer.good
-        if good is None:
-            return Found(False, "no answer", missing=True)
-        found = same_unit(good, self.login_facts)
-        if self.login_facts is None and not found.ok:
+        found = self.session.same()
+        if self.session.facts is None and not found.ok and self.observer.good is not None:
             return Found(False, f"{found.observed}: {self.log.error}", missing=found.missing)
         return found
 
@@ -274,26 +210,12 @@ class Unit:
 
     # -- telling -------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, key: str = "") -> None:
-        mark = "SIMULATED " if self.simulated else ""
-        self.progress.say(f"{self.label}: {mark}{text}", key)
-
-    def record(self, kind: str, **fields: object) -> None:
-        """Evidence. After a byte was sent a full disk must not stop the watching: it is reported instead."""
-        try:
-            self.record_or_stop(kind, **fields)
-        except Stop as exc:
-            if self.sent.nothing:
-                raise
-            self.evidence_lost = exc.message
-
     def record_or_stop(self, kind: str, **fields: object) -> None:
-        """For what must be on the disk before the next thing is done. Raises Stop("state")."""
         if kind in ("permission_withdrawn", "isolated", "redundant"):
             self.permission_stands = False
         elif kind.startswith("permission_"):
             self.asked = self.permission_stands = True
-        self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+        super().record_or_stop(kind, **fields)
 
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
         if not sample.answered:
@@ -365,48 +287,7 @@ class Unit:
 
     def login(self, patient: bool = True) -> Login:
         """A login of the kind that sends, with event.txt read over it; the caller closes it. Waits for a busy card."""
-        end = self.clock.now() + (self.options.busy_timeout_s if patient else 0.0)
-        pause = 5.0
-        while True:
-            try:
-                self.log.own_logins += 1
-                login = self._open_login(self.observer.poll_if_due)
-                break
-            except TransportError as exc:
-                if exc.kind in ("busy", "auth"):
-                    # The card refused it. Any other error may have come after the card had logged the login.
-                    self.log.own_logins -= 1
-                if exc.kind != "busy" or self.clock.now() >= end:
-                    raise
-                self.say(f"the card is busy, trying again: {exc.message}", "busy")
-                until = self.clock.now() + pause
-                while self.clock.now() < until:
-                    self.observer.next()
-                pause = min(pause * 2, 60.0)
-        try:
-            self._read_over(login)
-        except BaseException:
-            login.close()
-            raise
-        return login
-
-    def _read_over(self, login: Login) -> None:
-        protocol = self.log.protocol = getattr(login, "protocol", "ftp")
-        self.log.own_transfers += 1
-        log = parse_event_log(login.fetch("event.txt"))
-        self.log.update(log, self.clock.now())
-        facts = LoginFacts(protocol, login.banner, log.head)
-        good = self.observer.good
-        if good is not None and not same_unit(good, facts).ok:
-            # The head of event.txt may name nothing unique; config.ini holds name and address too.
-            self.log.own_transfers += 1
-            try:
-                text = login.fetch("config.ini").decode("latin-1")
-                facts = LoginFacts(protocol, login.banner, log.head, tuple(text.splitlines()[:5000]))
-            except TransportError as exc:
-                if exc.kind != "transfer":
-                    raise
-        self.login_facts = facts
+        return self.session.login(patient)
 
     def read_log(self, patient: bool = True) -> bool:
         """Reads event.txt with a login of its own. False (and the reason kept) where it could not be read."""
@@ -488,8 +369,3 @@ class Unit:
                 raise Stop("refused", f"redundancy peer {peer.label} does not answer: {sample.error}")
             if not sample.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
                 raise Stop("refused", f"redundancy peer {peer.label} reads {sample.ats.redundancy.shown()}")
-
-    def close(self) -> None:
-        self.evidence.close()
-        if self.locks is not None:
-            self.locks.close()

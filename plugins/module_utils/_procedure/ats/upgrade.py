@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import ensure_backup
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import Entry, EntryKind
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.isolate import isolate
@@ -46,7 +47,7 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
         before = send(unit, file, blind, limit_s)
         await_restart(unit, file, before)
         # What was read over the old login speaks of the firmware that ran before.
-        unit.login_facts = None
+        unit.session.forget()
     settle(unit, sent=True, what=f"{entry.files[-1].kind} sent")
     return saved
 

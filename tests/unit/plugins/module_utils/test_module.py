@@ -13,10 +13,10 @@ import pytest
 from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
