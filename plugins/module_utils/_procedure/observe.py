@@ -179,6 +179,11 @@ class Observer(Generic[S]):
             since = None
         return Watch(now, good.uptime_s if good else None, since)
 
+    def carry(self, seconds: float) -> None:
+        """An earlier process had watched for so long without a break, and nothing has broken since."""
+        if self._unbroken_since is not None:
+            self._unbroken_since -= seconds
+
     def forget_breaks(self) -> None:
         """After a restart of our own making: what it broke is no news."""
         self.breaks = self.gaps = 0

@@ -97,8 +97,10 @@ class Session(Generic[S]):
     def _read_over(self, login: Login) -> None:
         protocol = getattr(login, "protocol", "ftp")
         self._book.fetching()
+        # A log is dated by the begin of its fetch: what came while it was read may not be in it (SAFETY 5).
+        began_s = self._clock.now()
         log = parse_event_log(login.fetch("event.txt"))
-        self._book.have_read(log, protocol, self._clock.now())
+        self._book.have_read(log, protocol, began_s)
         facts = LoginFacts(protocol, login.banner, log.head)
         good = self._observer.good
         if good is not None and not same_unit(good, facts).ok:

@@ -94,6 +94,32 @@ class Locks:
             except OSError as exc:
                 raise Stop("state", f"the lock {path} cannot be written: {exc.strerror}") from exc
 
+    def share(self, keys: Iterable[str]) -> None:
+        """Keeps every other run off these units as well, but not those that only share them likewise.
+
+        Raises Stop("locked") where a run holds one of them: two that are each other's peer must not both go.
+        """
+        for key in keys:
+            if key in self._held:
+                continue
+            path = self._folder / f"{key}.lock"
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as exc:
+                raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError as exc:
+                holder = _holder(handle)
+                os.close(handle)
+                raise Stop(
+                    "locked",
+                    f"another run holds a redundancy peer: {holder}",
+                    state=State.LOCKED,
+                    details={"holder": holder},
+                ) from exc
+            self._held[key] = handle
+
     def close(self) -> None:
         for handle in self._held.values():
             os.close(handle)

@@ -21,7 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, announce, versions
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
@@ -160,6 +160,7 @@ def _unit(
 def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Task) -> dict[str, Any]:
     try:
         with ended(unit, report, AtsEndings(unit, report)):
+            announce(unit, task)
             sample = unit.first_contact()
             report["simulated"] = sample.identity.simulated
             report["firmware"] = {"before": versions(sample), "after": None}

@@ -15,13 +15,11 @@ from functools import lru_cache
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
     DAY_S,
-    DEAD_SHARE,
     SAMPLE_CHECKS,
     Method,
     Rules,
     both_live,
     has_own_reference,
-    primary_reference_v,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, controller_quiet
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
@@ -33,8 +31,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import T
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._domain.window import Window, stable, window_of
 
-_EVERY = ("covered", "identity", "undisturbed", "package")
-# The columns of SAFETY 3, in its order. "covered" is 1.6, "undisturbed" is 7 ("the device is watched too").
+_EVERY = ("covered", "identity", "undisturbed", "package", "promised")
+# The columns of SAFETY 3, in its order. "covered" is 1.6, "undisturbed" is 7 ("the device is watched too"), "promised"
+# is 2: every method needs the promise of what it rests on.
 COLUMNS: dict[Method, tuple[str, ...]] = {
     Method.SINGLE_SOURCE: _EVERY
     + (
@@ -65,6 +64,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "disconnected_confirmed": ("secondary_disconnected",),
     "no_load_confirmed": ("no_load",),
     "cold_start_confirmed": ("power_cycled", "one_input"),
+    "promised": ("promise",),
 }
 # What a blind window carries over from the last verdict of the ATS checks (SAFETY 4.5).
 CARRIED = frozenset(SAMPLE_CHECKS) - {"no_app_answers"} | {"controller_quiet"}
@@ -83,8 +83,9 @@ EXPECTED: dict[str, str] = {
     "primary_selected": "the primary is selected and preferred (or none is preferred)",
     "secondary_dead": "status fail and voltage below 10 % of the primary's reference",
     "redundancy_lost": "redundancy lost",
-    "disconnected_confirmed": "confirmation secondary_disconnected for this unit",
-    "no_load_confirmed": "confirmation no_load for this unit",
+    "promised": "the promise of what the method rests on, for this unit",
+    "disconnected_confirmed": "deed secondary_disconnected for this unit, said by a person",
+    "no_load_confirmed": "deed no_load for this unit, said by a person",
     "cold_start_confirmed": "confirmations power_cycled and one_input for this unit, not contradicted",
     "load_zero": "every known current, VA and W exactly 0",
     "stable": "unchanged over more than 30 s and at least 8 samples",
@@ -116,7 +117,6 @@ class Case:
     watch: Watch
     confirmed: Mapping[str, Judged] = field(default_factory=dict)
     package_aos: Version | None = None
-    witnessed: bool = False
     blind: Blind | None = None
     # Readings from before the cold start (staleness.py); given only where that start is proved by a row of the log.
     old: frozenset[str] = frozenset()
@@ -141,7 +141,7 @@ def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
 def judge(case: Case, before_action: bool = False) -> Verdict:
     """``before_action``: the inputs are still as they were; what the operator brings about is pending, not blocking."""
     columns = COLUMNS[case.method]
-    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed, case.old)
+    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.old)
     pending = PENDING[case.method] if before_action else frozenset()
     held = [name for name in columns if name in SAMPLE_CHECKS and not (case.blind and name in CARRIED)]
     names = tuple(name for name in held if name not in pending)
@@ -167,6 +167,8 @@ def _checks(name: str, case: Case, rules: Rules, window: Window[Sample]) -> list
         return [_check(name, stable(window, case.now_s, case.bounds))]
     if name == "controller_quiet":
         return [_check(name, controller_quiet(case.log, case.watch))]
+    if name == "promised":
+        return [_confirmation(name, case, "promise")]
     if name == "disconnected_confirmed":
         return [_confirmation(name, case, "secondary_disconnected")]
     if name == "no_load_confirmed":
@@ -247,13 +249,3 @@ def _mean_v(case: Case) -> float | None:
     ]
     real = [value for value in values if value is not None]
     return sum(real) / len(real) if len(real) >= case.bounds.min_samples else None
-
-
-def secondary_seen_live(sample: Sample, primary: Source) -> bool:
-    """Did this sample show the secondary alive beyond doubt? Only then can its going be witnessed."""
-    source = sample.ats.input(primary.other)
-    if source.status.is_(Health.OK):
-        return True
-    reference = primary_reference_v(sample.ats, sample.ats.model or sample.identity.model, None)
-    voltage = source.voltage_v.or_none()
-    return voltage is not None and reference is not None and voltage >= DEAD_SHARE * reference

@@ -47,6 +47,7 @@ class Opened:
     files: dict[str, Sending] = field(default_factory=dict)
     torn: bool = False
     releases: list[datetime] = field(default_factory=list)
+    attempts: list[datetime] = field(default_factory=list)
 
 
 def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
@@ -66,6 +67,8 @@ def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
             elif kind == "sending":
                 sent = Sending.of_record(record["sending"])
                 found.files[sent.kind] = sent
+            elif kind == "recovery_attempt":
+                found.attempts.append(datetime.fromisoformat(str(record["t"])))
             elif kind == "settled":
                 found.files = {name: sent for name, sent in found.files.items() if name != "app"}
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -82,12 +85,13 @@ class Keeper:
         self.begun: list[str] = []
         self.cut = False
         self.releases: list[datetime] = []
+        self.attempts: list[datetime] = []
         self.torn = False
 
     def open(self, records: Iterable[Mapping[str, Any]]) -> None:
         found = opened(records)
         self.permit, self.files = found.permit, found.files
-        self.releases, self.torn = found.releases, found.torn
+        self.releases, self.attempts, self.torn = found.releases, found.attempts, found.torn
 
     # -- the permit ----------------------------------------------------------------------------------------------
 

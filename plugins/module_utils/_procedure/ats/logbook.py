@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, cold_start, start_rows
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
@@ -15,10 +18,15 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     EventLog,
     EventRow,
     download_in_progress,
-    failed_since_start,
     new_rows,
+    possible_orders,
 )
 
+_START, _BEGUN = "card_restarted", "controller_download_begun"
+_FAILED, _SUCCEEDED = "controller_download_failed", "controller_download_succeeded"
+# Rows that tell nothing of the controller: this run and those before it log in, and fetch files.
+_OF_HANDS = frozenset({"other", "login", "ftp_login", "file_transfer", "file_transfer_failed"})
+_OF_CONTROLLER = re.compile(r"automatic transfer switch|communication|controller|firmware", re.IGNORECASE)
 # An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
 _SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
 _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
@@ -27,6 +35,40 @@ _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 def _spaced(line: str) -> str:
     """A row of the log for a person: its tabs are of no use in a sentence."""
     return " ".join(line.split())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The newest failed download that no success has ended. ``then_start``: a start, and no begun row behind it."""
+
+    line: str
+    then_start: bool
+    then_begun: bool
+
+
+def newest_failure(log: EventLog) -> Failure | None:
+    """SAFETY 5. Where the order of the rows is not known, one possible reading with such a row is enough."""
+    worst: Failure | None = None
+    for rows in possible_orders(log):
+        found: Failure | None = None
+        for row in rows:
+            if row.kind == _FAILED:
+                found = Failure(row.line, False, False)
+            elif found is None:
+                continue
+            elif row.kind == _SUCCEEDED and row.stamp is not None:
+                found = None
+            elif row.kind == _BEGUN:
+                found = replace(found, then_start=False, then_begun=True)
+            elif row.kind == _START and row.stamp is not None:
+                found = replace(found, then_start=True)
+        if found is not None and (worst is None or not (found.then_start or found.then_begun)):
+            worst = found
+    return worst
+
+
+def _digest(row: EventRow) -> str:
+    return hashlib.sha256(row.line.encode()).hexdigest()[:12]
 
 
 class LogTracker:
@@ -108,7 +150,7 @@ class LogTracker:
             return LogFacts(readable=False, error=self.error)
         fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()
         failed = [row.line for row in fresh or () if row.kind == "controller_download_failed"]
-        since_start = failed_since_start(self.current)
+        standing = newest_failure(self.current)
         return LogFacts(
             readable=True,
             error="",
@@ -117,10 +159,31 @@ class LogTracker:
             begun_seen_s=self._begun_seen_s,
             comparable=self._comparable and fresh is not None,
             new_failed=_spaced(failed[0]) if failed else "",
-            failed_since_start=_spaced(since_start.line) if since_start else "",
+            failed=_spaced(standing.line) if standing else "",
+            failed_then_start=standing.then_start if standing else False,
+            failed_then_begun=standing.then_begun if standing else False,
             foreign=self._foreign(fresh or ()),
             cold_start=self.cold_start(),
         )
+
+    def newest_rows(self) -> list[str]:
+        """For a later process to know this log by."""
+        return [_digest(row) for row in self.current.rows] if self.current is not None else []
+
+    def adds_nothing_of_the_controller(self, rows: Sequence[object]) -> bool:
+        """Is this the log of those rows, with none of the controller's behind them?"""
+        if self.current is None or not rows:
+            return False
+        left = Counter(str(row) for row in rows)
+        shared = False
+        for row in self.current.rows:
+            digest = _digest(row)
+            if left[digest] > 0:
+                left[digest] -= 1
+                shared = shared or row.stamp is not None
+            elif row.kind not in _OF_HANDS or _OF_CONTROLLER.search(row.line):
+                return False
+        return shared
 
     def cold_start(self) -> ColdStart:
         """As it was before this run sent anything: the restarts that follow a file are of its own making."""

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import secondary_seen_live
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
@@ -24,22 +22,14 @@ def _silent(at_s: float, why: str) -> Sample:
 
 
 class AtsObserver(Observer[Sample]):
-    """Also remembers which objects the unit has shown, which input was seen alive, and when the load moved."""
+    """Also remembers which objects the unit has shown, and when the load moved."""
 
     def __init__(self, clock: Clock, read: Callable[[], Sample], poll_s: float, bounds: Bounds) -> None:
         super().__init__(clock, read, _silent, poll_s, bounds)
         self.transferred_s: float | None = None
         self._shown: set[str] = set()
-        self._seen_live: set[Source] = set()
-
-    def witnessed(self, secondary: Source) -> bool:
-        """Was this input seen alive by this process? Then its being dead now is a change that was witnessed."""
-        return secondary in self._seen_live
 
     def _follow(self, before: Sample | None, sample: Sample) -> None:
-        for source in Source:
-            if secondary_seen_live(sample, source.other):
-                self._seen_live.add(source)
         super()._follow(before, sample)
         if before is None:
             return

@@ -6,7 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, consistent_redundancy, reads_live, secondary_dead
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    Method,
+    consistent_redundancy,
+    reads_live,
+    secondary_dead,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load, some_load

@@ -22,7 +22,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero imp
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import failed_stands
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Preferred, Redundancy, Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
+    Comm,
+    Health,
+    Preferred,
+    Redundancy,
+    Source,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import baseline, verify
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import refuse_foreign
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import span_text
@@ -62,7 +68,8 @@ def wanted_versions(unit: Unit) -> bool:
 
 
 def _refuse_unsent(unit: Unit) -> None:
-    """Where the app was sent the wanted versions must run. Where nothing, or only the AOS, was sent it is the way back."""
+    """Where the app was sent the wanted versions must run. Where nothing, or only the AOS, was sent it is the way "
+    "back."""
     if unit.keeper.open_app or unit.app_was_sent():
         card = unit.observer.newest.identity
         if not wanted_versions(unit):
@@ -227,11 +234,10 @@ class Restoring:
         unit = self.unit
         if not sample.answered:
             return "the card does not answer"
-        checks = (controller_comm, switch_healthy, *((primary_healthy, primary_selected) if self.plug else ()))
-        for check in checks:
-            found = check(sample, self.rules)
-            if not found.ok:
-                return found.observed
+        checks = [controller_comm, switch_healthy, *((primary_healthy, primary_selected) if self.plug else ())]
+        wrong = next((found for check in checks if not (found := check(sample, self.rules)).ok), None)
+        if wrong is not None:
+            return str(wrong.observed)
         if self.plug and self.seen_back:
             return f"source {self._secondary().name} is in already"
         same = unit.same()
@@ -296,7 +302,7 @@ class Restoring:
             self.given = self.loads_said = True
 
     def _loads(self, sample: Sample, now: float) -> State | None:
-        """"You may connect the loads", repeated until a load reads > 0 for 60 s or the time limit."""
+        """ "You may connect the loads", repeated until a load reads > 0 for 60 s or the time limit."""
         unit = self.unit
         if not self.loads_said and unit.permit.state is PermitState.RETURNING:
             # The source was released before; the loads come under the same permit, after the same measurement.
@@ -323,7 +329,9 @@ class Restoring:
         if not self.plug:
             text = f"STOP, CONNECT NO LOAD: {why}. Wait until this run says 'you may connect the loads' again"
         elif self.seen_back:
-            text = f"STOP: {why}. Source {self._secondary().name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
+            text = (
+                f"STOP: {why}. Source {self._secondary().name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
+            )
         else:
             name = self._secondary().name
             text = f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again"

@@ -6,7 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, both_live, primary_healthy, secondary_dead
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    Method,
+    both_live,
+    primary_healthy,
+    secondary_dead,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
@@ -54,7 +59,8 @@ def clock_text(seconds: float) -> str:
 
 
 class Settling:
-    """``strict``: the inputs must stay isolated, since an app was sent with them so. Else they only stay as they are."""
+    """``strict``: the inputs must stay isolated, since an app was sent with them so. Else they only stay as they "
+    "are."""
 
     def __init__(self, unit: Unit, what: str, strict: bool, failures_end: bool = True) -> None:
         self.unit, self.what, self.strict = unit, what, strict
@@ -117,10 +123,9 @@ class Settling:
             self.restarts, fine, self._why = unit.observer.restarts, False, "the card restarted"
         if not fine or since is None:
             if self.calm_since is not None:
-                unit.say(
-                    f"settling starts anew, {hands_off(unit)}: {self._why or 'the watch was interrupted'}", "anew"
-                )
+                unit.say(f"settling starts anew, {hands_off(unit)}: {self._why or 'the watch was interrupted'}", "anew")
             self.calm_since = None
+            unit.carried_watch_s = 0.0
         elif self.calm_since is None or since > self.calm_since:
             self.calm_since = sample.at_s
         if sample.answered:
@@ -259,9 +264,7 @@ class Settling:
             return
         if unit.permit.state is PermitState.SETTLING:
             unit.keeper.send(What.APP_FAILS, failed)
-        raise Stop(
-            "state", f"the download into the ATS controller failed ({failed})", state=State.FAILED_STANDS
-        )
+        raise Stop("state", f"the download into the ATS controller failed ({failed})", state=State.FAILED_STANDS)
 
     def _tell(self) -> None:
         unit = self.unit

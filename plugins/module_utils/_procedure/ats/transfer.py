@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState, What
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
-from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwareFile
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import hands_off
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -343,6 +343,7 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
     unit.expect_restart = False
     unit.observer.forget_breaks()
     unit.keeper.file(file.kind, FileEvent.PROVED)
+    unit.proved[file.kind] = True
     if unit.permit.state is PermitState.SENDING:
         unit.keeper.send(What.FILE_OVER, file.file)
     unit.record("restarted", file=file.file, uptime_s=sample.uptime_s, version=str(file.version))

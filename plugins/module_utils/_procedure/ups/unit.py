@@ -138,7 +138,7 @@ class UpsUnit(Run[UpsSample]):
             self.say(f"evidence: {self.evidence.path}", "evidence")
         subject = Subject(self.subject_serial(), self.address)
         self.confirmed = judge_confirmation(
-            CONFIRMATION, self.options.confirmations, subject, self.clock.wall(), self.options.zone, exact=False
+            CONFIRMATION, self.options.confirmations, subject, self.clock.wall(), self.options.zone
         )
         self.record("confirmation", ok=self.confirmed.ok, reason=self.confirmed.reason)
 
