@@ -16,8 +16,9 @@ description:
     The module's own default, its environment fallback and the action groups of C(module_defaults) count then.
   - A variable that begins with the prefix and is not known is refused, with the name that was probably meant. A
     misspelled option would otherwise silently switch off what it was meant for.
-  - Variables that begin with an underscore and the prefix are the role's or playbook's own. One that comes from
-    outside, as an extra variable or as a parameter of the role, is refused.
+  - Variables that begin with an underscore and the prefix are the role's or playbook's own, and so are those of
+    O(left). One that comes from outside, as an extra variable or as a parameter of the role, is refused, because it
+    would hide what was measured.
 options:
   _terms:
     description:
@@ -48,6 +49,18 @@ options:
     type: list
     elements: str
     default: []
+  left:
+    description:
+      - Names, without the prefix, of results that the role or playbook leaves for later tasks. They are known, and
+        cannot be given.
+    type: list
+    elements: str
+    default: []
+  internal_only:
+    description:
+      - Whether only those variables are looked at that cannot be given. Nothing is returned then.
+    type: bool
+    default: false
   without:
     description:
       - Options that no variable may give, because the task itself does.
@@ -106,6 +119,7 @@ from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 _COLLECTION = "dcops.apc."
+_OPTIONS = ("module", "also", "role", "own", "left", "internal_only", "without", "names")
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -115,11 +129,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         if len(terms) != 1 or not isinstance(terms[0], str) or not terms[0].strip("_"):
             raise AnsibleError("dcops.apc.options takes exactly one prefix, such as ats_upgrade_.")
         prefix = plain(terms[0])
-        given = {key: plain(self.get_option(key)) for key in ("module", "also", "role", "own", "without", "names")}
-        self._refuse_internal(prefix, given["role"], variables)
+        given = {key: plain(self.get_option(key)) for key in _OPTIONS}
+        self._refuse_internal(prefix, given, variables)
+        if given["internal_only"]:
+            return [{}]
         options = options_of(given["module"]) - set(given["without"]) if given["module"] else set()
         known = known_names(given, options)
-        strange = [name for name in variables if name.startswith(prefix) and name.removeprefix(prefix) not in known]
+        read = known | set(given["left"])
+        strange = [name for name in variables if name.startswith(prefix) and name.removeprefix(prefix) not in read]
         if strange:
             raise AnsibleError(refusal(prefix, strange, known, given["role"] or ""))
         found = {}
@@ -138,23 +155,26 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             return None
         return readable(plain(value))
 
-    def _refuse_internal(self, prefix: str, role: str | None, variables: Mapping[str, Any]) -> None:
-        own = [name for name in variables if name.startswith("_" + prefix)]
+    def _refuse_internal(self, prefix: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+        left = {prefix + name for name in given["left"]}
+        own = [name for name in variables if name.startswith("_" + prefix) or name in left]
         if not own:
             return
-        extra, written = load_extra_vars(self._loader), variables_of(role) if role else frozenset()
-        kept = _facts_of_host(variables)
-        foreign = [
-            name
-            for name in own
-            # A registered result beats everything but these two.
-            if name in extra or (name not in written and (name not in kept or kept[name] != variables[name]))
-        ]
+        extra, kept = load_extra_vars(self._loader), _facts_of_host(variables)
+        written = variables_of(given["role"]) if given["role"] else {}
+        # A registered result beats everything but extra variables and parameters. It is among what is known of the
+        # host; what is there and hidden by something else is not the same.
+        genuine = {name for name in own if _same(name, variables, kept) or _same(name, variables, written)}
+        foreign = [name for name in own if name in extra or name not in genuine]
         if foreign:
             raise AnsibleError(
-                f"{', '.join(sorted(foreign))} cannot be given: names that begin with _{prefix} are internal, "
-                "and decide what is done. Nothing was done."
+                f"{', '.join(sorted(foreign))} cannot be given: what is internal, or a result, decides what is done. "
+                "Nothing was done."
             )
+
+
+def _same(name: str, variables: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    return name in others and bool(others[name] == variables[name])
 
 
 def _facts_of_host(variables: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -200,9 +220,9 @@ def role_names(role: str) -> set[str]:
     return {option.removeprefix(name + "_") for option in listed}
 
 
-def variables_of(role: str) -> frozenset[str]:
-    """The variables that the role itself sets for all its tasks."""
-    return frozenset(_load(role.removeprefix(_COLLECTION), "vars/main.yml") or ())
+def variables_of(role: str) -> Mapping[str, Any]:
+    """The variables that the role itself sets for all its tasks, as they are written."""
+    return _load(role.removeprefix(_COLLECTION), "vars/main.yml") or {}
 
 
 def _load(role: str, file: str) -> Any:

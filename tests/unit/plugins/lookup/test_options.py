@@ -192,6 +192,32 @@ def test_an_internal_name_is_refused_as_a_parameter_of_the_role(known: dict[str,
         options(internal({"ok": True}, known))
 
 
+def test_a_result_that_is_left_is_known_and_cannot_be_given(extra: dict[str, Any]) -> None:
+    variables = {"rack_result": 1, "inventory_hostname": "ats-01", "hostvars": HostVars({"ats-01": {"rack_result": 1}})}
+    assert options(variables, left=["result"]) == {}
+    with pytest.raises(AnsibleError, match="Unknown variable rack_result"):
+        options(variables)
+    extra["rack_result"] = 1
+    with pytest.raises(AnsibleError, match="rack_result cannot be given"):
+        options(variables, left=["result"])
+
+
+@pytest.mark.usefixtures("extra")
+def test_what_the_role_has_written_is_its_own_as_long_as_it_reads_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "variables_of", lambda _role: {"_ats_upgrade_words": "{{ a }}"})
+    how: dict[str, Any] = {"prefix": "ats_upgrade_", "role": "ats_upgrade"}
+    assert options({"_ats_upgrade_words": "{{ a }}"}, **how) == {}
+    with pytest.raises(AnsibleError, match="_ats_upgrade_words cannot be given"):
+        options({"_ats_upgrade_words": "b"}, **how)
+
+
+def test_only_internal_names_are_looked_at_where_it_is_asked_for(extra: dict[str, Any]) -> None:
+    assert options({"rack_hsot": "x"}, internal_only=True) == {}
+    extra["_rack_verdict"] = 1
+    with pytest.raises(AnsibleError, match="_rack_verdict cannot be given"):
+        options({"rack_hsot": "x", "_rack_verdict": 1}, internal_only=True)
+
+
 @pytest.mark.parametrize("name", sorted(RUNS))
 def test_every_module_has_its_options(name: str) -> None:
     assert lookup.options_of(f"dcops.apc.{name}") == set(RUNS[name].ARGUMENT_SPEC)
