@@ -157,7 +157,7 @@ def test_every_unit_module_says_that_nothing_was_tried_on_a_real_device() -> Non
     assert "Only simulated devices were ever used" in text
 
 
-@pytest.mark.parametrize(("group", "specs"), [("snmp", [_specs.SNMP_SPEC]), ("nmc", [_specs.ACCOUNT_SPEC])])
+@pytest.mark.parametrize(("group", "specs"), [("snmp", [_specs.SNMP.options]), ("nmc", [_specs.ACCOUNT.options])])
 def test_action_groups_list_exactly_the_modules_with_their_options(group: str, specs: list[dict[str, Any]]) -> None:
     runtime = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text(encoding="utf-8"))
     wanted = {option for spec in specs for option in spec}
