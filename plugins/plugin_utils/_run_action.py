@@ -48,7 +48,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
         given = {str.__str__(key): plain(value) for key, value in self._task.args.items()}
         unsupported = self._unsupported()
         if unsupported:
-            return refused_options(spec, given, unsupported)
+            return refused_options(self.NAME, given, unsupported)
         super().run(None, task_vars)
         if "host" in spec and "host" not in given:
             given["host"] = self._device(variables)
@@ -62,7 +62,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
             message = str(validated.errors.msg)
             if isinstance(validated.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-            return {**refused_options(spec, params, message), **shown}
+            return {**refused_options(self.NAME, params, message), **shown}
         self._find_files(params)
         secrets = secrets_of(spec, params)
         # A device may answer with what it was sent, and an error may repeat it.

@@ -33,9 +33,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
-    ACCOUNT_SPEC,
-    SNMP_SPEC,
-    UPGRADE_SPEC,
+    ATS_UNIT,
     snmp_options,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
@@ -153,7 +151,7 @@ def _unit(
         store=StateDir(params.get("state_dir"), params["ephemeral_state"]),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
-        hide=hider({**SNMP_SPEC, **ACCOUNT_SPEC, **UPGRADE_SPEC}, params),
+        hide=hider(ATS_UNIT.options, params),
     )
 
 
