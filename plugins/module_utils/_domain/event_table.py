@@ -159,7 +159,7 @@ EVENTS: tuple[KnownEvent, ...] = (
     ),
     KnownEvent(
         UPS_SILENT,
-        rf"{_UPS}lost the .{{0,40}}communication",
+        rf"{_UPS}lost the .{{0,60}}communication",
         "UPS.md, a real failed update [V]",
         codes=("0102",),
         guards=UPS_SILENT,
@@ -168,7 +168,7 @@ EVENTS: tuple[KnownEvent, ...] = (
     ),
     KnownEvent(
         "ups_communication_established",
-        rf"{_UPS}(?:re-?)?established the .{{0,40}}communication",
+        rf"{_UPS}(?:re-?)?established the .{{0,60}}communication",
         "[G]",
         codes=("0101",),
     ),
