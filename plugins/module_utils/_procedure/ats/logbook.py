@@ -14,21 +14,30 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, cold_start, start_rows
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
+    DOWNLOAD_BEGUN,
+    DOWNLOAD_FAILED,
+    DOWNLOAD_SUCCEEDED,
+    FTP_LOGIN,
+    LOGIN,
+    RESTARTED,
+    TRANSFER,
+    TRANSFER_FAILED,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     EventLog,
     EventRow,
+    by_ssh,
     download_in_progress,
     new_rows,
     possible_orders,
 )
 
-_START, _BEGUN = "card_restarted", "controller_download_begun"
-_FAILED, _SUCCEEDED = "controller_download_failed", "controller_download_succeeded"
+_START, _BEGUN = RESTARTED, DOWNLOAD_BEGUN
+_FAILED, _SUCCEEDED = DOWNLOAD_FAILED, DOWNLOAD_SUCCEEDED
 # Rows that tell nothing of the controller: this run and those before it log in, and fetch files.
 _OF_HANDS = frozenset({"other", "login", "ftp_login", "file_transfer", "file_transfer_failed"})
 _OF_CONTROLLER = re.compile(r"automatic transfer switch|communication|controller|firmware", re.IGNORECASE)
-# An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
-_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
 _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 
 
@@ -149,7 +158,7 @@ class LogTracker:
         if self.current is None or self.baseline is None:
             return LogFacts(readable=False, error=self.error)
         fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()
-        failed = [row.line for row in fresh or () if row.kind == "controller_download_failed"]
+        failed = [row.line for row in fresh or () if row.kind == DOWNLOAD_FAILED]
         standing = newest_failure(self.current)
         return LogFacts(
             readable=True,
@@ -199,16 +208,15 @@ class LogTracker:
     def _foreign(self, fresh: Sequence[EventRow]) -> str:
         kinds = [row.kind for row in fresh]
         for row in fresh:
-            named = _FILE.findall(row.line.lower()) if row.kind.startswith("file_transfer") else []
+            named = _FILE.findall(row.line.lower()) if row.kind in (TRANSFER, TRANSFER_FAILED) else []
             if any(name not in self.sent_names for name in named):
                 return f"somebody else sent {named[0][:40]}"
-        by_ssh = (
-            [row for row in fresh if row.kind == "login" and _SSH.match(row.text)] if self.protocol == "scp" else []
-        )
-        if kinds.count("login") > len(by_ssh):
+        # An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
+        shell = [row for row in fresh if by_ssh(row)] if self.protocol == "scp" else []
+        if kinds.count(LOGIN) > len(shell):
             return "somebody else logged in (console or web)"
-        if max(kinds.count("ftp_login"), len(by_ssh)) > self.own_logins:
+        if max(kinds.count(FTP_LOGIN), len(shell)) > self.own_logins:
             return f"somebody else logged in by {'SSH, SCP or FTP' if self.protocol == 'scp' else 'FTP'}"
-        if kinds.count("file_transfer") > self.own_transfers:
+        if kinds.count(TRANSFER) > self.own_transfers:
             return "somebody else transferred a file"
         return ""

@@ -16,8 +16,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
-from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
 from ansible_collections.dcops.apc.plugins.module_utils._runs._left import ATS_LEFT, NOTHING_LEFT, STAY, UPS_LEFT
