@@ -28,7 +28,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit impo
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir, key_of
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
@@ -91,7 +91,7 @@ def _peers(params: dict[str, Any], clock: DeviceClock, clients: list[SnmpClient]
             raise Stop("refused", f"redundancy peer {label} is the unit itself")
         client = open_snmp(snmp_options({**params, "snmp_port": int(port)}, address))
         clients.append(client)
-        found.append(Peer(label, reader(client, clock)))
+        found.append(Peer(label, reader(client, clock), (key_of("addr", f"{address}-{port}"),)))
     return found
 
 
