@@ -748,7 +748,7 @@ class Unit(Run[Sample]):
         if self._moment != moment:
             self._moment = moment
             self._verdicts.clear()
-        which = (before_action, id(blind), sending)
+        which = (before_action, blind, sending)
         if which not in self._verdicts:
             self._verdicts[which] = judge(self.case(blind, sending), before_action)
         return self._verdicts[which]
