@@ -59,7 +59,8 @@ class Disk:
 
     def __enter__(self) -> Disk:
         self._real = {name: getattr(os, name) for name in CALLS}
-        os.open, os.write, os.fsync = self._open, self._write, self._fsync
+        for name in CALLS:
+            setattr(os, name, getattr(self, f"_{name}"))
         return self
 
     def __exit__(self, *_exc: object) -> None:
