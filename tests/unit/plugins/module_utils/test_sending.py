@@ -114,9 +114,10 @@ def test_doubt_counts_as_sent(sending, events):
         before, sending = sending, step(sending, event)
         if sending.refusal:
             continue
-        if event in (FileEvent.RELEASE, FileEvent.PROVED) and sending.kind == "app":
+        if event is FileEvent.RELEASE:
             may_be_in = True
-        if event is FileEvent.DENIED or (before.state is FileState.BEGUN and event is FileEvent.CUT):
+        # A new STOR takes the place of the file before; cut, neither is there.
+        if event is FileEvent.DENIED or (before.state is FileState.BEGUN and sending.state is FileState.CUT):
             may_be_in = False
         if may_be_in and sending.state is not FileState.AGREED:
             assert sending.counts_as_sent
