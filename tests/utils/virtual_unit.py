@@ -19,7 +19,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
     FirmwarePackage,
     parse_name,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
@@ -133,7 +133,7 @@ class Bench:
         report: dict[str, Any] = {"changed": False, "firmware": {}}
         self.report = report
         try:
-            with ended(unit, report, AtsEndings(unit, report)):
+            with ended(unit, report, job.AtsEndings(unit, report)):
                 unit.first_contact()
                 task(unit, report)
         except Stop as exc:
