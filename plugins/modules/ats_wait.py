@@ -309,7 +309,7 @@ error:
       sample: "primary_selected: source A is selected"
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:
