@@ -157,7 +157,6 @@ class Bench:
         try:
             with ended(unit, report, AtsEndings(unit, report)):
                 job.announce(unit, task)
-            with ended(unit, report, job.AtsEndings(unit, report)):
                 unit.first_contact()
                 task(unit, report)
         except Stop as exc:
