@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both.
 
-Private to the collection.
-"""
+"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both."""
 
 from __future__ import annotations
 

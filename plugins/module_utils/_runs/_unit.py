@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a module's options to a unit under a run, and from its end to the module's result. Private to the collection."""
+"""From a module's options to a unit under a run, and from its end to the module's result."""
 
 from __future__ import annotations
 
