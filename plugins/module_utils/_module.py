@@ -15,11 +15,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import recovery
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.gap_words import said_of_error
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import redact_url
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
@@ -27,6 +29,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
     ats_info,
     ats_interlock_info,
+    ats_recovery_info,
     ats_wait,
     compliance_report,
     firmware_package_info,
@@ -55,6 +58,7 @@ RUNS: dict[str, ModuleType] = {
     "ats_firmware": ats_firmware,
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
+    "ats_recovery_info": ats_recovery_info,
     "ats_wait": ats_wait,
     "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
@@ -128,10 +132,15 @@ def failure(
         result.setdefault("state", state)
         if not result.get("next_action"):
             result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
+        if "look_only" in spec:
+            # However it failed, the recovery's next step is known.
+            result = {**recovery.after_failure(message, result["next_action"]).to_result(), **result}
     elif "update_timeout_s" in spec:
         # Options that are refused before the run begins; later ones bring their own.
         result.setdefault("state", UpsEnd.NOTHING_SENT)
         result.setdefault("next_action", ups_next_action(UpsEnd.NOTHING_SENT))
+    elif "interface_expander" in spec:
+        result |= said_of_error(kind, message, details.get("nmc")).to_result()
     return result
 
 
