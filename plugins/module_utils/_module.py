@@ -18,6 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import recovery
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_words import WHEN_IN_DOUBT
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
@@ -130,6 +131,9 @@ def failure(
     result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
     if "method" in spec:
         result.setdefault("state", state)
+        if "look_only" in spec and not result.get("next_action"):
+            # It sends nothing itself, so a word on what it sent is none on what an earlier run did.
+            result["next_action"] = WHEN_IN_DOUBT
         if not result.get("next_action"):
             result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
         if "look_only" in spec:

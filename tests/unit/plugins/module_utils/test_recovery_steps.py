@@ -256,7 +256,7 @@ def test_however_the_module_fails_it_says_the_next_step() -> None:
     params: dict[str, Any] = {"host": "", "method": "auto"}
     result = _module.run_named("ats_recovery_info", params, False, _module.NullProgress())
     assert result["failed"] and result["next_step"] == "stop" and result["reason"].startswith("host is empty")
-    assert result["ask"][0] == f"WHAT TO DO NOW: {result['next_action']}"
+    assert result["ask"][0] == f"WHAT TO DO NOW: {recovery_words.WHEN_IN_DOUBT}"
 
 
 # --- whatever the facts -------------------------------------------------------------------------------------
