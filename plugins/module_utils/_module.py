@@ -23,6 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
     ats_info,
     ats_interlock_info,
+    ats_recovery_info,
     ats_wait,
     compliance_report,
     firmware_package_info,
@@ -52,6 +53,7 @@ RUNS: dict[str, ModuleType] = {
     "ats_firmware": ats_firmware,
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
+    "ats_recovery_info": ats_recovery_info,
     "ats_wait": ats_wait,
     "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
@@ -127,11 +129,13 @@ def failure(
     kind = kind if kind in KINDS else "internal"
     details = details or {}
     result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
-    if left is not None:
+    if left is not None and left.state is not None:
         state, words = left.told(state, params, details)
         result.setdefault("state", state)
         if not result.get("next_action"):
             result["next_action"] = words
+    if left is not None and left.more is not None:
+        result = {**left.more(kind, message, result), **result}
     return result
 
 

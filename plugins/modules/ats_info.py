@@ -343,6 +343,24 @@ ats:
       description: What else was read, shown and judged by nothing, such as C(output_count), by name.
       type: dict
       sample: {"output_count": 1}
+exposures:
+  description: What the bulletins about the firmware of Rack ATSs mean for this unit.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    bulletin:
+      description: The bulletin.
+      type: str
+      sample: FA156178
+    applies:
+      description: Whether it concerns the unit; V(null) where that cannot be told.
+      type: bool
+      sample: true
+    text:
+      description: What it means.
+      type: str
+      sample: "covered: use the guarded upgrade (dcops.apc.ats_firmware_upgrade)."
 nmc:
   description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a working ATS answers
