@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method, Rules, secondary_dead
@@ -225,7 +224,8 @@ class Unit:
             return
         self.old = old_readings(self.earlier[:newest])
         paths = self.earlier[newest].get("paths")
-        path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
+        name = str(paths.get("event.txt") or "") if isinstance(paths, dict) else ""
+        path = self.store.resolved(name) if name and self.store is not None else None
         try:
             self.log.earlier = parse_event_log(path.read_bytes()) if path is not None else None
         except FileNotFoundError:

@@ -132,7 +132,13 @@ def test_a_container_must_keep_its_state(
             StateDir(tmp_path, ephemeral=ephemeral).prepare()
     else:
         StateDir(tmp_path, ephemeral=ephemeral).prepare()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["backups", "evidence", "locks", "simulated"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "backups",
+            "evidence",
+            "locks",
+            "simulated",
+            "words",
+        ]
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "\x00", "", "...", "x" * 300, "a_b\n"])
