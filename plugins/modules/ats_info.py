@@ -339,6 +339,10 @@ ats:
               description: The load as a share of what the unit may carry.
               type: int
               sample: 25
+    others:
+      description: What else was read, shown and judged by nothing, such as C(output_count), by name.
+      type: dict
+      sample: {"output_count": 1}
 nmc:
   description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a working ATS answers

@@ -200,6 +200,10 @@ ups:
       type: str
       choices: [none, started, in_process, successful, failed]
       sample: none
+    others:
+      description: What else was read, shown and judged by nothing, such as C(battery_temperature_c), by name.
+      type: dict
+      sample: {"battery_temperature_c": 24}
 nmc:
   description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a UPS answers

@@ -27,6 +27,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._module import (
     run_named,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hide_in_text, secrets_of
+from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
 
 # What AnsibleModule takes and the validator does not.
@@ -47,7 +48,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
         given = {str.__str__(key): plain(value) for key, value in self._task.args.items()}
         unsupported = self._unsupported()
         if unsupported:
-            return refused_options(spec, given, unsupported)
+            return refused_options(self.NAME, given, unsupported)
         super().run(None, task_vars)
         if "host" in spec and "host" not in given:
             given["host"] = self._device(variables)
@@ -61,7 +62,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
             message = str(validated.errors.msg)
             if isinstance(validated.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-            return {**refused_options(spec, params, message), **shown}
+            return {**refused_options(self.NAME, params, message), **shown}
         self._find_files(params)
         secrets = secrets_of(spec, params)
         # A device may answer with what it was sent, and an error may repeat it.
@@ -116,21 +117,3 @@ def _shows_invocation(variables: Mapping[str, Any]) -> bool:
         return bool(C.config.get_config_value("INJECT_INVOCATION", variables=variables))
     except AnsibleError:
         return True
-
-
-def plain(value: Any) -> Any:
-    """Exact builtin types: what Ansible hands over are subclasses, tagged, lazy or marked as unsafe by version."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    # A value encrypted with ansible-vault is no str on core 2.16, but becomes one.
-    return str.__str__(str(value))

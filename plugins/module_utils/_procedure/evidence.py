@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
     chain,
@@ -227,23 +227,53 @@ def _parsed(line: str) -> dict[str, Any]:
     return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else {}
 
 
-def unfinished(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The last file that was begun to be sent by a run that no "settled" has closed (SAFETY 4, entry b).
+class Closing(NamedTuple):
+    """What one record closes: ``runs`` for good, wherever they stand; ``own``: what its own run has opened so far."""
 
-    By the runs' names, not by the time of the records: a clock that was set back must hide nothing. A damaged record
-    counts as a file that was begun.
+    runs: frozenset[str] = frozenset()
+    own: bool = False
+
+
+Record = Mapping[str, Any]
+
+
+def open_records(
+    records: Iterable[Record],
+    begins: Callable[[Record, Record | None], bool],
+    ends: Callable[[Record], Closing],
+) -> list[Record]:
+    """What was begun and not closed, one record a run, oldest first.
+
+    By the runs' names, not by the time of the records: a clock that was set back must hide nothing. ``begins`` is given
+    a record and what its run has open already; a damaged record has to count as begun.
     """
-    opened: dict[str, Mapping[str, Any]] = {}
+    opened: dict[str, Record] = {}
     closed: set[str] = set()
     for record in records:
         run = str(record.get("run", ""))
-        if record["kind"] in ("stor_begin", "damaged"):
+        if begins(record, opened.get(run)):
             opened[run] = record
-        elif record["kind"] in ("stor_cut", "stor_failed") and record.get("never_begun") is True:
+            continue
+        closing = ends(record)
+        closed |= closing.runs
+        if closing.own:
             opened.pop(run, None)
-        elif record["kind"] == "settled":
-            closed.update(str(name) for name in record.get("closes") or [])
-    left = [record for run, record in opened.items() if run not in closed]
+    return [record for run, record in opened.items() if run not in closed]
+
+
+def _file_begun(record: Record, before: Record | None) -> bool:
+    return record["kind"] in ("stor_begin", "damaged")
+
+
+def _file_over(record: Record) -> Closing:
+    if record["kind"] == "settled":
+        return Closing(runs=frozenset(str(name) for name in record.get("closes") or []))
+    return Closing(own=record["kind"] in ("stor_cut", "stor_failed") and record.get("never_begun") is True)
+
+
+def unfinished(records: Iterable[Record]) -> Record | None:
+    """The last file that was begun to be sent by a run that no "settled" has closed (SAFETY 4, entry b)."""
+    left = open_records(records, _file_begun, _file_over)
     return left[-1] if left else None
 
 

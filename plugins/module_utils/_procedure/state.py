@@ -90,29 +90,22 @@ class Locks:
         self._folder = folder
         self._owner = owner
         self._held: dict[str, int] = {}
+        self._shared: set[str] = set()
 
     def add(self, keys: Iterable[str]) -> None:
         """Raises Stop("locked") naming the holder if any key is held by another run, Stop("state") without locks."""
         for key in keys:
-            if key in self._held:
-                continue
-            path = self._folder / f"{key}.lock"
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as exc:
-                raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
-            try:
-                _take(handle, path)
-            except BaseException:
-                os.close(handle)
-                raise
-            self._held[key] = handle
-            self._sign(handle, path)
+            if key not in self._held:
+                path = self._folder / f"{key}.lock"
+                self._held[key] = _taken(path, fcntl.LOCK_EX, "this unit")
+                self._sign(self._held[key], path)
 
     def name(self, **facts: Any) -> None:
         """What a run that finds the unit locked is told besides host, pid and run: ``permit``, its number."""
         self._owner = self._owner | facts
         for key, handle in self._held.items():
+            if key in self._shared:
+                continue
             self._sign(handle, self._folder / f"{key}.lock")
 
     def _sign(self, handle: int, path: Path) -> None:
@@ -122,23 +115,47 @@ class Locks:
         except OSError as exc:
             raise Stop("state", f"the lock {path} cannot be written: {exc.strerror}") from exc
 
+    def share(self, keys: Iterable[str]) -> None:
+        """Keeps every other run off these units as well, but not those that only share them likewise.
+
+        Raises Stop("locked") where a run holds one of them: two that are each other's peer must not both go.
+        """
+        for key in keys:
+            if key not in self._held:
+                self._held[key] = _taken(self._folder / f"{key}.lock", fcntl.LOCK_SH, "a redundancy peer")
+                self._shared.add(key)
+
     def close(self) -> None:
         for handle in self._held.values():
             os.close(handle)
         self._held.clear()
+        self._shared.clear()
 
 
-def _take(handle: int, path: Path) -> None:
+def _taken(path: Path, how: int, what: str) -> int:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
+    try:
+        _take(handle, path, how, what)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _take(handle: int, path: Path, how: int, what: str) -> None:
     for left in reversed(range(_TRIES)):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
             return
         except OSError as exc:
             if exc.errno not in _HELD:
                 raise Stop("state", f"the lock {path} cannot be taken: {exc.strerror}{_why_not(exc)}") from exc
             if not left:
                 holder = shown_holder(_owner_in(handle))
-                message = f"another run holds this unit: {holder}"
+                message = f"another run holds {what}: {holder}"
                 raise Stop("locked", message, state=State.LOCKED, details={"holder": holder}) from exc
         time.sleep(_PAUSE_S)
 
@@ -230,10 +247,3 @@ class StateDir:
 
     def folder(self, part: str, simulated: bool) -> Path:
         return self.path / "simulated" / part if simulated else self.path / part
-
-    def relative(self, path: Path) -> str:
-        """As a path of this folder is kept in evidence: it must be found again after the folder was moved."""
-        return str(path.relative_to(self.path)) if path.is_relative_to(self.path) else str(path)
-
-    def resolved(self, text: str) -> Path:
-        return self.path / text

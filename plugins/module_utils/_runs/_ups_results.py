@@ -16,7 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
     parse_firmware,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, text, word
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, others, text, word
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
 
 MAX_FACT = 255
@@ -58,6 +58,7 @@ def ups_result(ups: UpsState) -> dict[str, Any]:
             "groups": [_group(group) for group in ups.outlet_groups],
         },
         "firmware_update": word(ups.firmware_update),
+        "others": others(ups.others),
     }
 
 

@@ -10,20 +10,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins im
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, check_checksums
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import load
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import PACKAGE, ArgumentSpec
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    # Not type path: that would expand $ inside a URL.
-    "src": {"type": "str"},
-    "files": {"type": "list", "elements": "path"},
-    # The keys are file names, the values no secrets.
-    "checksums": {"type": "dict"},
-    "download_timeout_s": {"type": "int", "default": 120},
-}
-OPTIONS: dict[str, Any] = {
-    "mutually_exclusive": [["src", "files"]],
-    "required_one_of": [["src", "files"]],
-    "supports_check_mode": True,
-}
+SPEC = PACKAGE.merge(
+    ArgumentSpec({"download_timeout_s": {"type": "int", "default": 120}}, required_one_of=(("src", "files"),))
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
 
 def run(params: dict[str, Any], check_mode: bool, progress: Progress | None) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Finding, GapStatus, judge
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP, ArgumentSpec
 from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import (
     facts_of,
     finding_result,
@@ -16,13 +17,16 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results impor
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs.ups_info import query
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    **SNMP_SPEC,
-    "host": {"type": "str"},
-    "ups": {"type": "dict"},
-    "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
-}
-OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "required_one_of": [["host", "ups"]], "supports_check_mode": True}
+SPEC = SNMP.changed("host", required=False).merge(
+    ArgumentSpec(
+        {
+            "ups": {"type": "dict"},
+            "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
+        },
+        required_one_of=(("host", "ups"),),
+    )
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
 
 def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:

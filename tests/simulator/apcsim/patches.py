@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from .model import Unit
 
 
+def blame(change: Mapping[str, Any]) -> str:
+    """ "hand" where a plug, a load or a setting is touched, "feed" where the grid alone moves."""
+    inputs = change.get("inputs", {}) if isinstance(change, Mapping) else {}
+    moved = {name for values in inputs.values() for name in values} if isinstance(inputs, Mapping) else set()
+    return "feed" if set(change) == {"inputs"} and "plugged" not in moved else "hand"
+
+
 def apply(unit: Unit, change: Mapping[str, Any]) -> None:
     """Anything unknown raises ValueError before anything is done."""
     if not isinstance(change, Mapping):

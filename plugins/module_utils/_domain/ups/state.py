@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
@@ -344,6 +345,8 @@ class UpsState:
     outlet_count: Reading[int] = unknown()
     outlet_groups: tuple[OutletGroup, ...] = ()
     firmware_update: Reading[FirmwareUpdate] = unknown()
+    # What is shown and judged by nothing: name -> reading.
+    others: tuple[tuple[str, Reading[Any]], ...] = ()
 
     @property
     def product(self) -> Product:

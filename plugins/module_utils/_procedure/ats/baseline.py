@@ -15,7 +15,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState, Health
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import is_fresh, unfinished
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import is_fresh
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # Settings may be changed at any time: an older backup is no baseline for what a flash has lost.
@@ -79,10 +79,11 @@ def backup(unit: Unit) -> dict[str, str]:
     sample = unit.read_whole()
     unit.record(
         "backup",
-        paths={name: unit.store.relative(Path(path)) for name, path in paths.items()},
+        # Below state_dir, which may be moved.
+        paths={name: str(Path(path).relative_to(unit.store.path)) for name, path in paths.items()},
         unit=unit.unit_facts(),
         settings=snapshot(sample.ats, sample.name) if sample.app_answers else None,
-        unfinished=unfinished(unit.earlier) is not None,
+        unfinished=unit.keeper.open_file is not None,
     )
     unit.say("backup of config.ini and event.txt written", "backup")
     return {"config": paths["config.ini"], "events": paths["event.txt"]}
@@ -132,7 +133,7 @@ def has_backup_for_this_upgrade(unit: Unit) -> bool:
     for record in unit.earlier:
         if record.get("kind") == "backup" and isinstance(record.get("settings"), dict):
             fresh = is_fresh(record, now, most)
-        elif record.get("kind") == "stor_begin":
+        elif record.get("kind") == "sending":
             fresh = False
     return fresh
 

@@ -27,7 +27,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_star
     WATCH_S,
     long_ago,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsStop, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsStop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # So long the UPS may show its old firmware after "successful"; the option may only raise it.
@@ -57,7 +58,7 @@ def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
     seen, silent = _seen_before(unit, begun), False
     calm_since: float | None = None
     while True:
-        sample = unit.next()
+        sample = unit.observer.next()
         shown, now = sample.ups.firmware_update, unit.clock.now()
         if sample.answered and shown.value in OVER:
             unit.record("update_result", result=shown.shown())
@@ -94,7 +95,7 @@ def follow(unit: UpsUnit, begun: Mapping[str, Any]) -> FirmwareUpdate | None:
 
 def _log_is_silent(unit: UpsUnit, begun: Mapping[str, Any]) -> bool:
     """Does the card's log prove that nothing began since the start? A log that cannot be read proves nothing."""
-    log = unit.log_after if _read_log(unit) else None
+    log = unit.logs.after if _read_log(unit) else None
     return log is not None and log.recognised and "log_row" in begun and newest_update_row(log) == begun["log_row"]
 
 
@@ -132,11 +133,11 @@ def settle(unit: UpsUnit, patient: Callable[[UpsSample], bool], least_s: float) 
     since: UpsSample | None = None
     count = 0
     while True:
-        sample = unit.next()
+        sample = unit.observer.next()
         ups = sample.ups
         good = sample.answered and ups.comm.is_(UpsComm.OK) and ups.firmware.version is not None
         good = good and ups.firmware_update.value not in RUNNING
-        before = unit.samples[-2].uptime_s if since is not None and len(unit.samples) > 1 else None
+        before = unit.observer.samples[-2].uptime_s if since is not None and len(unit.observer.samples) > 1 else None
         # A card whose own time stands still shows pictures, not readings.
         still = before is not None and (sample.uptime_s is None or sample.uptime_s <= before)
         if not good or still or (since is not None and since.discrete != sample.discrete):
@@ -175,7 +176,7 @@ def prove(unit: UpsUnit, result: FirmwareUpdate | None, begun: Mapping[str, Any]
     sample = settle(unit, lagging, PATIENCE_S if dated else WATCH_S)
     over = long_ago(begun, sample.uptime_s) or unit.clock.now() - followed_s >= WATCH_S
     # Not by a log that was read before the end: that has no word of it.
-    events = unit.new_events(begun) if _read_log(unit) else None
+    events = unit.logs.events_of(begun, begun is unit.begun) if _read_log(unit) else None
     installed = sample.ups.firmware
     report["firmware"]["after"] = installed.shown
     report["events"] = [event.line for event in events or []][:MAX_EVENTS]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Found, Method, Rules
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Method, Rules
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
@@ -28,6 +28,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 CARD = parse_description(
