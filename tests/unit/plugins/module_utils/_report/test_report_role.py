@@ -12,7 +12,7 @@ import yaml
 
 from ansible_collections.dcops.apc.plugins.module_utils._runs import compliance_report
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "compliance_report"
+ROLE = Path(__file__).resolve().parents[5] / "roles" / "compliance_report"
 PREFIX = "compliance_report_"
 # Filled by the role itself, or another entry point's.
 OWN = {"main": {"units", "reports"}, "merge": {"units", "reports", "hosts"}}
