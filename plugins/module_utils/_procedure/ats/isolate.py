@@ -113,7 +113,7 @@ class Isolating:
         if unit.rests_on == NO_LOAD:
             if seen.out:
                 return (
-                    "the load reads 0. Disconnect every load now, also what reads as 0 A, and leave both inputs as "
+                    "the load reads 0. Disconnect every load, also what reads as 0 A, and leave both inputs as "
                     "they "
                     "are; then say so"
                 )

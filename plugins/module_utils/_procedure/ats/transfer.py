@@ -170,12 +170,14 @@ class Gate:
                     self._write_intent(done, total, unseen, verdict)
                     written = True
                     continue
-                if unit.permit.may_send:
+                if unit.permit.may_send or self.last_released:
                     self.unseen = unseen
-                    unit.keeper.last_block()
+                    if not self.last_released:
+                        unit.keeper.last_block()
+                    # Asked again where it could not leave at once: it counts as sent from the first time on.
                     self.last_released = True
                     return
-            if verdict.contradicted or not unit.permit.may_send:
+            if verdict.contradicted or not (unit.permit.may_send or self.last_released):
                 raise Cut("; ".join(verdict.reasons) or "the deed has ended", verdict)
             if unit.clock.now() - began >= self.hold_s and not self._deaf(verdict, began):
                 self._remember_deafness()
