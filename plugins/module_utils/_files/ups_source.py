@@ -12,7 +12,8 @@ import os
 import stat
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import (
     UpdateFile,
     parse_update_name,
@@ -41,7 +42,7 @@ def load_update_file(src: str) -> tuple[UpdateFile, bytes]:
     parse_update_name(os.path.basename(path))
     with _open(path) as stream:
         _refuse_other_name(path)
-        return _loaded(os.path.basename(path), stream, printable(path, 300))
+        return _loaded(os.path.basename(path), stream, harmless(path, 300))
 
 
 def _refuse_other_name(path: str) -> None:
@@ -53,12 +54,12 @@ def _refuse_other_name(path: str) -> None:
         # A store that names its files by their contents says nothing against it.
         return
     if other != parse_update_name(called):
-        raise PackageError(f"{printable(path, 300)} is a link to {real}: another file than its name says.")
+        raise PackageError(f"{harmless(path, 300)} is a link to {real}: another file than its name says.")
 
 
 def _open(path: str) -> IO[bytes]:
     """A regular file; never blocks on a pipe or a device."""
-    shown = printable(path, 300)
+    shown = harmless(path, 300)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as exc:

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of, shown
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import TransferHooks
@@ -532,8 +533,7 @@ def _check_name(name: str, whole: str | None = None) -> None:
 
 def _clean(text: str, limit: int = 200) -> str:
     """Device text on its way into messages: one line, no control characters, bounded."""
-    joined = " ".join(text[: 4 * limit].split())
-    return "".join(char for char in joined if char.isprintable())[:limit]
+    return one_line(text, limit)
 
 
 def _reason(error: OSError) -> str:
