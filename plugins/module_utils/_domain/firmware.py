@@ -188,27 +188,40 @@ def check_package(
     and only then the installed app may have no version. ``allow_downgrade`` never excuses an unknown one.
     """
     problems = list(package.problems)
-    hardware = (installed_hardware or "").lower()
-    if not hardware:
-        problems.append("The card's hardware is not known (no AOS file name in its description).")
-    for module in package.modules:
-        if hardware and module.hardware is not None and module.hardware != hardware:
-            problems.append(f"{module.file} is made for {module.hardware}; the card is {harmless(hardware, 120)}.")
-    token = (installed_app_token or "").lower()
-    apps = [module for module in package.modules if module.kind == "app"]
-    if not token:
-        problems.append("The application that belongs on this device is not known.")
-    else:
-        problems.extend(
-            f"{module.file} is the application {module.token}; the device's is {harmless(token, 120)}."
-            for module in apps
-            if module.token != token
-        )
+    problems += _other_hardware(package, (installed_hardware or "").lower())
+    problems += _other_application(package, (installed_app_token or "").lower())
     for words, kind, installed in (("AOS", "aos", installed_aos), ("application", "app", installed_app)):
-        if installed is None and (kind == "aos" or app_present):
+        if installed is not None:
+            problems += [] if allow_downgrade else _downgrades(package, words, kind, installed)
+        elif kind == "aos" or app_present:
             problems.append(f"The installed {words}'s version is not known, so a downgrade cannot be ruled out.")
-        for module in package.modules:
-            if module.kind == kind and installed is not None and module.version < installed and not allow_downgrade:
-                problems.append(f"{module.file} is a downgrade: {words} {installed} is installed.")
     problems.extend(check_checksums(package, checksums))
     return problems
+
+
+def _other_hardware(package: FirmwarePackage, hardware: str) -> list[str]:
+    if not hardware:
+        return ["The card's hardware is not known (no AOS file name in its description)."]
+    return [
+        f"{module.file} is made for {module.hardware}; the card is {harmless(hardware, 120)}."
+        for module in package.modules
+        if module.hardware is not None and module.hardware != hardware
+    ]
+
+
+def _other_application(package: FirmwarePackage, token: str) -> list[str]:
+    if not token:
+        return ["The application that belongs on this device is not known."]
+    return [
+        f"{module.file} is the application {module.token}; the device's is {harmless(token, 120)}."
+        for module in package.modules
+        if module.kind == "app" and module.token != token
+    ]
+
+
+def _downgrades(package: FirmwarePackage, words: str, kind: str, installed: Version) -> list[str]:
+    return [
+        f"{module.file} is a downgrade: {words} {installed} is installed."
+        for module in package.modules
+        if module.kind == kind and module.version < installed
+    ]
