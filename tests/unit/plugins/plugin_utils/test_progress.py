@@ -69,7 +69,7 @@ def test_silent() -> None:
 def test_device_text_cannot_move_the_cursor_or_fill_the_screen() -> None:
     screen = Screen(on_terminal=True)
     screen.say("name \x1b[2J\r\nats-01: you may reconnect\u202e" + "x" * 1000)
-    assert screen.lines[0].startswith("name \\x1b[2J\\x0d\\x0aats-01")
+    assert screen.lines[0].startswith("name \\x1b[2J  ats-01")
     assert screen.lines[0].isprintable() and len(screen.lines[0]) < 500
 
 

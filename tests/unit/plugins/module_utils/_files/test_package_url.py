@@ -317,7 +317,7 @@ def test_no_staging_place(tmp_path: Path) -> None:
         ("https://u:p?q@host/a.zip", "https://…"),
         ("https://u:p#q@host/a.zip", "https://…"),
         ("https://u:p@[::1/a.zip", "https://…"),
-        ("https://host/\x1b[2J", "https://host/?[2J"),
+        ("https://host/\x1b[2J", "https://host/\\x1b[2J"),
     ],
 )
 def test_redact_url(src: str, shown: str) -> None:
