@@ -115,6 +115,17 @@ def test_a_deed_ends_while_a_file_is_sent():
         assert conduct.watching(at(state, deed="d"), DEAD) is None
 
 
+def test_the_dark_rack_sentence_is_an_event_once():
+    seen = Seen(out=True, dark=True, hold=True, deed="word", ready=True)
+    for ask in (conduct.isolating, conduct.watching):
+        assert ask(at(PermitState.ISOLATED, deed="d", read_in=False), seen) is What.DARK
+    assert conduct.watching(at(PermitState.SENDING, deed="d", read_in=False), seen) is What.DARK
+    assert conduct.isolating(at(PermitState.OUT, deed="d", read_in=False), seen) is What.WITHDRAW
+    assert conduct.darkness(at(PermitState.RETURNING), seen) is What.WITHDRAW
+    assert conduct.darkness(at(PermitState.ASKED), seen) is None
+    assert conduct.darkness(at(PermitState.ASKED, deed="d"), seen) is What.DARK
+
+
 def test_restore_releases_only_what_holds_and_settled():
     for state in conduct.RELEASABLE:
         assert conduct.returning(at(state), Return(holds=True)) is What.RELEASE
