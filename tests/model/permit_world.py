@@ -88,7 +88,7 @@ def start(method: str) -> World:
     return World(Permit(), Sending(kind="aos"), method)
 
 
-# -- words: a fresh one each time, and the old ones, folded so that there are finitely many -----------------------------
+# -- words: a fresh one each time, and the old ones, folded so that there are finitely many ---------------------------
 
 
 def _fold(permit: Permit) -> Permit:
@@ -100,16 +100,8 @@ def _fold(permit: Permit) -> Permit:
     current = {text for text in (permit.promise, permit.deed) if text}
     spent = tuple(sorted({text if text in current else old(text) for text in permit.spent}))
     given = tuple(sorted({text for text in permit.given if text in current or text not in permit.spent}))
-    return replace(
-        permit,
-        spent=spent,
-        given=given,
-        number=min(permit.number, 1),
-        since="",
-        last_in_at="",
-        released_at="",
-        refusal="",
-    )
+    plain = {"since": "", "last_in_at": "", "released_at": "", "refusal": ""}
+    return replace(permit, spent=spent, given=given, number=min(permit.number, 1), **plain)
 
 
 @cache
@@ -132,6 +124,12 @@ def tell(world: World, what: What, text: str = "", must: bool = True) -> World:
 @cache
 def _file(file: Sending, event: FileEvent) -> Sending:
     return replace(sendings.step(file, event), refusal="")
+
+
+def forget() -> None:
+    """For tests that put another machine in the place of the product's."""
+    _stepped.cache_clear()
+    _file.cache_clear()
 
 
 def mark(world: World, *events: FileEvent) -> World:
@@ -349,9 +347,13 @@ def send(world: World) -> Iterator[Step]:
         yield "nothing is sent", mark(tell(world, What.FILE_OVER), FileEvent.CUT)._replace(recorded="")
 
 
+def verdict_for_the_last_block(world: World) -> bool:
+    return bool(world.permit.deed) and (holds(world) or not world.answers)
+
+
 def release(world: World) -> Iterator[Step]:
     """The last block was recorded; the verdict is the last thing before it. A deaf card: the last verdict carries."""
-    if world.permit.deed and (holds(world) or not world.answers):
+    if verdict_for_the_last_block(world):
         check_sent(world)
         installed = world._replace(recorded="", app_in=True, controller=PENDING)
         yield "the last block leaves", mark(installed, FileEvent.END)
@@ -368,7 +370,8 @@ def upgrade(world: World) -> Iterator[Step]:
     if state is PermitState.SENDING:
         yield from sending(world, seen)
         return
-    if state in (PermitState.SETTLING, PermitState.SETTLED) or (world.permit.unsettled and world.app_in):
+    again = world.permit.unsettled and world.app_in and not world.permit.stands
+    if again or state in (PermitState.SETTLING, PermitState.SETTLED):
         yield from settling(world, seen)
     what = conduct.isolating(world.permit, seen)
     if what is not None:
