@@ -84,6 +84,13 @@ class NullProgress:
     def say(self, text: str, key: str | None = None) -> None:
         pass
 
+    def stop(self, text: str) -> None:
+        pass
+
+    def permit(self, text: str) -> bool:
+        """Nobody could be shown it: not given."""
+        return False
+
 
 def run_named(name: str, params: Mapping[str, Any], check_mode: bool, progress: Any) -> dict[str, Any]:
     """Does the work and returns the whole result in plain JSON types, without a secret. Never raises an Exception."""

@@ -56,8 +56,8 @@ options:
     type: path
 notes:
   - In AWX make a job template of the playbook C(dcops.apc.ats_word) with a survey for C(ats_word_unit),
-    C(ats_word_what) and C(ats_word_source), and launch it by hand while the upgrade waits. Both must have the same state
-    folder. An approval node carries no data, and is no word.
+    C(ats_word_what) and C(ats_word_source), and launch it by hand while the upgrade waits. Both must have the same
+    state folder. An approval node carries no data, and is no word.
   - Tried on simulated units only.
 seealso:
   - module: dcops.apc.ats_permit_info
