@@ -102,6 +102,16 @@ class Outlet:
         threading.Thread(target=self._start, daemon=True).start()
         return False
 
+    def drain(self, seconds: float, now: Callable[[], float] = time.monotonic) -> bool:
+        """At a run's end: what still waits gets so long a last chance. True: all is out."""
+        end = now() + seconds
+        while True:
+            with self._lock:
+                if self._flush() or self._handle < 0 or now() >= end:
+                    return not self._waiting
+            self._await(end - now())
+            time.sleep(_PUMP_S / 4)
+
     @property
     def waiting(self) -> int:
         return len(self._waiting)

@@ -31,10 +31,13 @@ class Asked(NamedTuple):
     number: int = 3
 
 
+SECONDARY = Asked()
+
+
 class Waiting:
     """A run that asks: its locks, its box."""
 
-    def __init__(self, folder: Path, keys: list[str] = KEYS, asked: Asked = Asked(), run: str = "r1") -> None:
+    def __init__(self, folder: Path, keys: list[str] = KEYS, asked: Asked = SECONDARY, run: str = "r1") -> None:
         self.folder, self.asked = folder, asked
         store = StateDir(folder, ephemeral=True)
         store.prepare()
