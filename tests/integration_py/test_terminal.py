@@ -14,10 +14,14 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox
 
 HERE = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
@@ -33,6 +37,12 @@ if sys.argv[1] == "front":
     os.tcsetpgrp(0, job.pid)
 sys.exit(job.wait())
 """
+
+
+class Asked(NamedTuple):
+    what: str = "secondary_disconnected"
+    source: str = "B"
+    number: int = 3
 
 
 class Terminal:
@@ -150,3 +160,41 @@ def test_in_the_background_nobody_is_asked_and_the_job_is_not_stopped(
     assert told["asked"] is False and told["heard"] == []
     # It is still there, for the shell in front.
     assert select.select([terminal.slave], [], [], 0)[0]
+
+
+def test_a_word_by_its_playbook_reaches_the_run_that_waits(tmp_path: Path) -> None:
+    asked = Asked()
+    store = StateDir(tmp_path, ephemeral=True)
+    store.prepare()
+    locks = store.locks("r1")
+    keys = ["addr-192.0.2.1-161", "ats-5A1511T00001"]
+    locks.add(keys)
+    box = WordBox(tmp_path, lambda: datetime.now(timezone.utc))
+    box.belongs_to(lambda: keys, lambda: {"run": "r1", "pid": os.getpid(), "host": "c", "label": "ats-01"})
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "APC_", "AWX_"))}
+
+    def say(**given: str) -> subprocess.CompletedProcess[str]:
+        variables = {f"ats_word_{name}": value for name, value in given.items()}
+        return subprocess.run(
+            [str(BIN / "ansible-playbook"), "-i", "localhost,", str(HERE.parents[1] / "playbooks" / "ats_word.yml")]
+            + ["-e", json.dumps(variables)],
+            env={**kept, "APC_STATE_DIR": str(tmp_path)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+    word = {"unit": "5A1511T00001", "what": "secondary_disconnected", "source": "B"}
+    early = say(**word)
+    assert early.returncode != 0 and "No run asks" in early.stdout
+    box.publish(asked)
+    # A survey's choice that was left open comes as an empty text.
+    assert say(unit="5A1511T00001", what="secondary_disconnected", source="").returncode != 0
+    assert say(**{**word, "source": "A"}).returncode != 0
+    assert box.words(asked) == []
+    said = say(**word)
+    assert said.returncode == 0 and "permit" not in said.stderr, said.stdout + said.stderr
+    assert [heard[:2] for heard in box.words(asked)] == [("5A1511T00001", "B")]
+    locks.close()
