@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both.
 
-Private to the collection.
-"""
+"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both."""
 
 from __future__ import annotations
 
@@ -25,6 +24,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_info,
     ats_interlock_info,
     ats_permit_info,
+    ats_recovery_info,
     ats_wait,
     ats_word,
     compliance_report,
@@ -56,6 +56,7 @@ RUNS: dict[str, ModuleType] = {
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
     "ats_permit_info": ats_permit_info,
+    "ats_recovery_info": ats_recovery_info,
     "ats_wait": ats_wait,
     "ats_word": ats_word,
     "compliance_report": compliance_report,
@@ -139,11 +140,13 @@ def failure(
     kind = kind if kind in KINDS else "internal"
     details = details or {}
     result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
-    if left is not None:
+    if left is not None and left.state is not None:
         state, words = left.told(state, params, details)
         result.setdefault("state", state)
         if not result.get("next_action"):
             result["next_action"] = words
+    if left is not None and left.more is not None:
+        result = {**left.more(kind, message, result), **result}
     return result
 
 

@@ -133,7 +133,7 @@ error:
   sample: {"kind": "timeout", "message": "no SNMP v1 answer from 192.0.2.10:161 within 3 s (3 tries)"}
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -225,7 +226,7 @@ error:
       sample: "/srv/dcops-apc holds no evidence of ats-01: no run with this state_dir has met it under that name."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

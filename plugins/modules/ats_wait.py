@@ -159,7 +159,7 @@ error:
   sample: {"kind": "refused", "message": "primary_selected: source A is selected"}
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

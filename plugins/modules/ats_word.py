@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -155,7 +156,7 @@ error:
       sample: "No run asks for a word about the unit with the serial number 5A1511T00001 in /srv/dcops-apc."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

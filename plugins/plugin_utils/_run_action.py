@@ -1,8 +1,10 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The action plugins' one base: runs a module's work in the worker process on the controller.
 
-An inventory host is the device itself; there is nothing on it that could run a module. Private to the collection.
+An inventory host is the device itself; there is nothing on it that could run a module.
 """
 
 from __future__ import annotations

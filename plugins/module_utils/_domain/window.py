@@ -15,6 +15,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import F
 
 # By what factor the unit's clock may part from ours over a window: readings jitter, whole seconds are counted.
 CLOCK_TOLERANCE = 1.5
+STILL = "sysUpTime did not advance"
 
 S = TypeVar("S", bound=Seen)
 
@@ -59,7 +60,7 @@ def _end(samples: Sequence[S], first: int, bounds: Bounds, holds: Callable[[S], 
 
 def _change(older: S, newer: S, holds: Callable[[S], bool]) -> str:
     if older.uptime_s is None or newer.uptime_s is None or newer.uptime_s <= older.uptime_s:
-        return "sysUpTime did not advance"
+        return STILL
     if older.discrete != newer.discrete or older.who != newer.who:
         return "a value changed"
     return "" if holds(older) else "a check did not hold"

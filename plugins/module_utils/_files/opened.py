@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firmware files of this machine, opened to be read. Private to the collection."""
+"""Firmware files of this machine, opened to be read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads a firmware package from wherever it is. Private to the collection.
+
+"""Loads a firmware package from wherever it is.
 
 A folder, single files, a .zip, the vendor's self-extracting .exe, or a http(s) URL of one of these files. All ends in
 memory: what was hashed is what will be sent, whatever happens to the files meanwhile.

@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads a UPS firmware file from a path or a URL into memory: what was hashed is what will be sent.
 
-Private to the collection.
-"""
+"""Loads a UPS firmware file from a path or a URL into memory: what was hashed is what will be sent."""
 
 from __future__ import annotations
 

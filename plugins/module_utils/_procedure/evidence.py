@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7). Private to the collection."""
+"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Session(Generic[S]):
         say: Callable[[str, str], None],
         book: Book,
     ) -> None:
-        self._clock, self._observer, self._open = clock, observer, open_login
+        self._clock, self._observer, self.open_login = clock, observer, open_login
         self._busy_timeout_s, self._say, self._book = busy_timeout_s, say, book
         self.facts: LoginFacts | None = None
 
@@ -81,7 +81,7 @@ class Session(Generic[S]):
         while True:
             try:
                 self._book.logging_in()
-                return self._open(self._observer.poll_if_due)
+                return self.open_login(self._observer.poll_if_due)
             except TransportError as exc:
                 if exc.kind in ("busy", "auth"):
                     # Any other error may have come after the card had logged the login.

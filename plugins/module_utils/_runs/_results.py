@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known.
 
-Private to the collection.
-"""
+"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that several modules share, as argument specs, and the checks that a spec cannot say.
 
-Private to the collection.
-"""
+"""The options that several modules share, as argument specs, and the checks that a spec cannot say."""
 
 from __future__ import annotations
 

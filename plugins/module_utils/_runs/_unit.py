@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a module's options to a unit under a run, and from its end to the module's result. Private to the collection."""
+"""From a module's options to a unit under a run, and from its end to the module's result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit impo
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir, key_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
@@ -95,7 +95,7 @@ def _peers(params: dict[str, Any], clock: DeviceClock, clients: list[SnmpClient]
             raise Stop("refused", f"redundancy peer {label} is the unit itself")
         client = open_snmp(snmp_options({**params, "snmp_port": int(port)}, address))
         clients.append(client)
-        found.append(Peer(label, reader(client, clock)))
+        found.append(Peer(label, reader(client, clock), (key_of("addr", f"{address}-{port}"),)))
     return found
 
 

@@ -1,12 +1,15 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module ats_info. Private to the collection."""
+
+"""The work of the module ats_info."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import APP_TOKENS, ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.exposure import ats_exposure
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
@@ -28,7 +31,15 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     finally:
         client.close()
     require_ats(params["host"], read)
-    return {"changed": False, "ats": ats_result(read.ats, read.nmc.identity), "nmc": nmc_result(read.nmc)}
+    ats = ats_result(read.ats, read.nmc.identity)
+    return {"changed": False, "ats": ats, "nmc": nmc_result(read.nmc), "exposures": exposures_of(ats, read)}
+
+
+def exposures_of(ats: dict[str, Any], read: StateRead) -> list[dict[str, Any]]:
+    """What the bulletins about Rack ATS firmware mean for this unit."""
+    card = read.nmc.identity
+    found = ats_exposure(ats["model"], card.app_token, card.aos.version, card.app.version, ats["controller_comm"])
+    return [{"bulletin": item.bulletin, "applies": item.applies, "text": item.text} for item in found.exposures]
 
 
 def require_ats(host: str, read: StateRead) -> None:

@@ -5,7 +5,6 @@
 """FTP to a management card: one login, small blocks, hard deadlines, and somebody else's work done while waiting.
 
 The card reboots as soon as it has a whole firmware file, so the end of a transfer is decided byte by byte: see store().
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""FTP's control connection: ftplib's reply grammar under hard deadlines, with somebody else's work done while waiting.
-
-Private to the collection.
-"""
+"""FTP's control connection: ftplib's reply grammar under hard deadlines, others' work done while waiting."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 """SCP to a management card: the Login of types.py over SSH, with the promises of ftp.py.
 
 Not asyncssh's own scp: a card wants ``scp -q -t NAME`` with nothing quoted (facts/NMC), and the end of a transfer is
-decided byte by byte, see store(). Private to the collection.
+decided byte by byte, see store().
 """
 
 from __future__ import annotations

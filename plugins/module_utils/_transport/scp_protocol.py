@@ -5,7 +5,6 @@
 """The old scp protocol, as bytes on one exec channel: what is said, and what the other side may say.
 
 A sender writes ``C0644 SIZE NAME``, the bytes and a zero; each is answered by a zero, or by 1 or 2 and a line of text.
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """SNMP v1 and v2c on pysnmp's packet level: one blocking socket, a seventh of the cost of its high-level API.
 
-Only questions are asked here; nothing is ever set: that is in snmp_set. v3 is in snmp_v3. Private to the collection.
+Only questions are asked here; nothing is ever set: that is in snmp_set. v3 is in snmp_v3.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 """One SSH connection to a management card, driven from the caller's own thread: asyncssh under hard deadlines, with
 somebody else's work done while waiting.
 
-asyncssh is optional, so it is imported only where a connection is made. Private to the collection.
+asyncssh is optional, so it is imported only where a connection is made.
 """
 
 from __future__ import annotations

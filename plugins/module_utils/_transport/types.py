@@ -4,7 +4,7 @@
 
 """The shapes the layers above rely on; the simulator's virtual transports have the same ones.
 
-Object identifiers are tuples of int. Private to the collection.
+Object identifiers are tuples of int.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What FTP and SCP share: how a file goes over a TCP connection, how that ends, and what a card says about it.
-
-Private to the collection.
-"""
+"""What FTP and SCP share: how a file goes over a TCP connection, how that ends, and what a card says about it."""
 
 from __future__ import annotations
 

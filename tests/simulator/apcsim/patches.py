@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def blame(change: Mapping[str, Any]) -> str:
     """ "hand" where a plug, a load or a setting is touched, "feed" where the grid alone moves."""
-    inputs = change.get("inputs", {}) if isinstance(change, Mapping) else {}
-    moved = {name for values in inputs.values() for name in values} if isinstance(inputs, Mapping) else set()
-    return "feed" if set(change) == {"inputs"} and "plugged" not in moved else "hand"
+    if not isinstance(change, Mapping) or not isinstance(change.get("inputs"), Mapping):
+        return "hand"  # what is no patch is refused behind this
+    rows = [values for values in change["inputs"].values() if isinstance(values, Mapping)]
+    return "hand" if len(change) > 1 or any("plugged" in values for values in rows) else "feed"
 
 
 def apply(unit: Unit, change: Mapping[str, Any]) -> None:

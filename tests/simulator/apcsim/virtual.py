@@ -56,7 +56,7 @@ class VirtualClock:
     def until(self, time_s: float) -> None:
         for unit in self.units:
             unit.line.advance(time_s)
-        for call in self.on_sleep:
+        for call in tuple(self.on_sleep):  # one of them may leave
             call(time_s)
 
     def wall(self) -> datetime:

@@ -417,6 +417,14 @@ def test_a_dropped_load_is_blamed_on_the_hand_the_feed_or_the_fault(bench, act, 
     assert (dropped.by if dropped else None) == by and (by is None) is rig.unit.oracle_damage_free()
 
 
+@pytest.mark.parametrize("what", [[], {"inputs": 3}, {"inputs": {"A": 3}}, {"inputs": {"C": {}}}, {"nothing": 1}])
+def test_what_is_no_patch_is_refused_and_blames_nobody(bench, what):
+    rig = bench()
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        rig.unit.patch(what)
+    assert rig.unit.mishaps.doing == "device" and rig.unit.oracle_damage_free()
+
+
 def test_a_killed_controller_is_a_mishap_of_its_own(bench):
     rig = bench()
     rig.plug("A", False)

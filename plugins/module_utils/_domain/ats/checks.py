@@ -82,6 +82,10 @@ def has_own_reference(ats: AtsState, model: str | None) -> bool:
     return primary_reference_v(ats, model, None) is not None
 
 
+# The widest range of any unit seen is 30 V around 230 V; beyond this the readings are no range [G].
+WIDEST_RANGE = 0.2
+
+
 def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float | None) -> tuple[bool, str]:
     """Is a voltage inside the transfer range? A.4.5 picks one of the limits A.4.9 to A.4.11."""
     reference = primary_reference_v(ats, model, mean_v)
@@ -99,6 +103,8 @@ def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float |
             return False, f"transfer range {reading.shown()}"
     if has_own_reference(ats, model) and chosen is not None and chosen.known and chosen.value:
         limit = float(chosen.value)
+        if limit > WIDEST_RANGE * reference:
+            return False, f"transfer range of {limit:g} V around {reference:g} V: no unit has so wide a one"
     else:
         limit = reference * FALLBACK_TOLERANCE
     return abs(voltage_v - reference) <= limit, f"{reference:g} V +/- {limit:g} V"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     BY_DEED,
-    NO_LOAD,
     SECONDARY,
     Permit,
     PermitState,
@@ -48,11 +47,15 @@ class Seen:
 def isolating(permit: Permit, seen: Seen) -> What | None:
     """The next event on the way from a promise to ``isolated`` (SAFETY 4.1, 4.2); None: measure on."""
     if permit.state is PermitState.WITHDRAWN:
+        if permit.back_to == PermitState.RETURNING.value:
+            return None  # restore alone goes on in it
+        if seen.out is False and not permit.read_in:
+            return What.READS_IN
         return What.AGAIN if seen.ready and not seen.bad else None
     if permit.state is PermitState.ASKED:
         return _asked(permit, seen)
     if permit.state is PermitState.OPEN:
-        return _open(seen)
+        return _open(permit, seen)
     if permit.state is PermitState.OUT:
         return _out(permit, seen)
     if permit.state is PermitState.ISOLATED:
@@ -67,6 +70,8 @@ def _ended(seen: Seen) -> What | None:
 
 
 def _asked(permit: Permit, seen: Seen) -> What | None:
+    if seen.out is False and not permit.read_in:
+        return What.READS_IN  # so that a later process knows too from when on a deed counts
     if permit.method not in BY_DEED:
         return What.PERMISSION if seen.ready and not seen.bad and seen.out is not None else None
     if permit.deed and (seen.deed_over or seen.out is False):
@@ -76,11 +81,13 @@ def _asked(permit: Permit, seen: Seen) -> What | None:
     return What.HOLDS if permit.deed and seen.hold else None
 
 
-def _open(seen: Seen) -> What | None:
+def _open(permit: Permit, seen: Seen) -> What | None:
     if seen.bad:
         return What.WITHDRAW
     if seen.out is True:
         return What.READS_OUT
+    if seen.out is False and not permit.read_in:
+        return What.READS_IN
     # Live, and the window broke: nobody is to pull on what was measured before.
     return None if seen.ready else What.WITHDRAW
 
@@ -125,6 +132,8 @@ def returning(permit: Permit, seen: Return) -> What | None:
         return What.BACK if seen.steady else None
     if permit.state is PermitState.WITHDRAWN:
         return What.AGAIN if seen.holds and not seen.broken else None
+    if permit.state is PermitState.ISOLATED and seen.steady and not seen.due:
+        return What.READS_IN  # what the deed said is over: it is back
     if permit.state in RELEASABLE and not permit.unsettled:
         if seen.steady and not seen.due and permit.state in CLOSABLE:
             # A source that is back before the word needs none.
@@ -155,7 +164,7 @@ def allowed(permit: Permit) -> frozenset[str]:
         return frozenset({Act.PULL_SECONDARY} if permit.rests_on == SECONDARY else {Act.UNLOAD})
     if permit.state is PermitState.RETURNING:
         acts = set()
-        if permit.rests_on != NO_LOAD or permit.found:
+        if permit.source_off or permit.found:
             acts.add(Act.PUT_BACK_SECONDARY)
         if permit.loads_off:
             acts.add(Act.CONNECT_LOADS)

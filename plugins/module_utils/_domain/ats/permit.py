@@ -62,6 +62,13 @@ STANDING = frozenset({PermitState.OPEN, PermitState.OUT, PermitState.RETURNING})
 
 SECONDARY, NO_LOAD = "secondary_disconnected", "no_load"
 PROMISES = {SECONDARY: "will_disconnect_secondary", NO_LOAD: "will_remove_loads"}
+# What each method may rest on (SAFETY 3).
+RESTS_ON = {
+    "single_source": frozenset({SECONDARY}),
+    "no_load": frozenset({NO_LOAD}),
+    "app_only": frozenset({SECONDARY, NO_LOAD}),
+    "recovery": frozenset({NO_LOAD}),
+}
 # Nobody is asked to pull anything for these; the deed alone isolates.
 BY_DEED = frozenset({"app_only", "recovery"})
 
@@ -70,7 +77,7 @@ event       none      asked     open      out       isolated  sending  settling 
 promise     asked     =         =         =         =         =        =        asked     -         asked     =
 deed        -         =         -         =         =         -        -        -         -         -         -
 removed     -         closed    closed    closed    closed    closed   closed   closed    closed    =         closed
-follow      -         =         -         -         ?         -        -        -         -         -         asked
+follow      -         =         -         -         ?         -        asked    -         -         -         asked
 permission  -         open      =         -         -         -        -        -         -         -         -
 reads_out   -         -         out       =         =         =        =        =         =         -         -
 reads_in    =         =         =         open      asked     =        =        =         =         =         =
@@ -82,7 +89,7 @@ stor        -         -         -         -         sending   -        -        
 file_over   -         -         -         -         -         ?        -        -         -         -         -
 last_block  -         -         -         -         -         settling -        -         -         -         -
 app_fails   -         -         -         -         -         -        asked    -         -         -         -
-settled     -         -         -         -         -         -        settled  =         -         -         -
+settled     -         settled   -         -         settled   -        settled  =         -         -         settled
 release     returning returning -         -         returning -        -        returning =         returning -
 back        =         closed    -         -         -         -        -        closed    closed    =         -
 nothing_out =         closed    -         -         -         -        -        -         -         =         closed
@@ -112,7 +119,9 @@ class Event:
 class Permit:
     """``unsettled``: an app may have gone in whole and has not settled. ``was_out``: something was, under this permit.
 
-    ``loads_off``: loads were taken off on our sentence, under any method. ``back_to``: where a withdrawal came from.
+    ``loads_off``, ``source_off``: loads, or a source, were taken off on our sentence, under any method.
+    ``read_in``: what it rests on was last seen live. ``last_in_at``: no deed from before that time counts.
+    ``back_to``: where a withdrawal came from. ``spent``: words that never count again.
     ``refusal``: why the last event was not taken; empty if it was.
     """
 
@@ -129,10 +138,13 @@ class Permit:
     unsettled: bool = False
     was_out: bool = False
     loads_off: bool = False
+    source_off: bool = False
+    read_in: bool = False
     found: bool = False
     back_to: str = ""
     last_in_at: str = ""
     released_at: str = ""
+    given: tuple[str, ...] = ()
     spent: tuple[str, ...] = ()
     refusal: str = ""
 
@@ -157,23 +169,27 @@ class Permit:
         return self.state in (PermitState.ISOLATED, PermitState.SENDING) and bool(self.promise and self.deed)
 
     def to_record(self) -> dict[str, Any]:
-        return {**asdict(self), "state": self.state.value, "spent": list(self.spent)}
+        lists = {"given": list(self.given), "spent": list(self.spent)}
+        return {**asdict(self), "state": self.state.value, **lists}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Permit:
         """Raises ValueError for what is no permit: half a permit must not pass for one."""
         known = {field.name: field for field in fields(cls)}
-        if set(record) != set(known):
+        if not isinstance(record, Mapping) or set(record) != set(known):
             raise ValueError("not the fields of a permit")
         values = dict(record)
         values["state"] = PermitState(values["state"])
-        if not isinstance(values["spent"], (list, tuple)) or not all(isinstance(text, str) for text in values["spent"]):
-            raise ValueError("spent is no list of words")
-        values["spent"] = tuple(values["spent"])
+        for name in ("given", "spent"):
+            if not isinstance(values[name], (list, tuple)) or not all(isinstance(text, str) for text in values[name]):
+                raise ValueError(f"{name} is no list of words")
+            values[name] = tuple(values[name])
         for name, value in values.items():
-            default = known[name].default
-            if name not in ("state", "spent") and type(value) is not type(default):
+            if type(value) is not type(known[name].default):
                 raise ValueError(f"{name} is of another kind")
+        standing = {state.value for state in STANDING}
+        if (values["back_to"] in standing) != (values["state"] is PermitState.WITHDRAWN) or values["number"] < 0:
+            raise ValueError("the fields do not fit each other")
         return cls(**values)
 
 
@@ -199,24 +215,31 @@ def targets(state: PermitState, what: What) -> tuple[PermitState, ...]:
 # -- guards: what a permit must carry for a cell to count ------------------------------------------------------------
 
 
-def _no_promise_again(permit: Permit, event: Event) -> str:
+_FRESH = frozenset({PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED})
+
+
+def _rests(event: Event) -> str:
+    return "" if event.rests_on in RESTS_ON.get(event.method, ()) else "it is not said what the method rests on"
+
+
+def _promise_fits(permit: Permit, event: Event) -> str:
     if not event.text:
         return "the promise has no text"
     if event.text in permit.spent:
         return "this promise was spent by a release"
-    if event.method and PROMISES.get(event.rests_on) is None:
-        return "it is not said what the method rests on"
+    if _rests(event):
+        return _rests(event)
     if permit.state is PermitState.SETTLED and event.text == permit.promise:
         return "this permit's own promise; a new one closes it"
-    if permit.state in (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED):
-        return ""
-    if permit.fixed and (event.method, event.primary, event.rests_on) != (
-        permit.method,
-        permit.primary,
-        permit.rests_on,
-    ):
+    if permit.state not in _FRESH and permit.fixed and not _same_ground(permit, event, with_method=True):
         return f"method and primary are fixed while anything is out: {permit.method}, {permit.primary or 'no primary'}"
     return ""
+
+
+def _same_ground(permit: Permit, event: Event, with_method: bool = False) -> bool:
+    """Does the event rest on what the permit rests on, of the same source?"""
+    same = (event.primary, event.rests_on) == (permit.primary, permit.rests_on)
+    return same and (event.method == permit.method or not with_method)
 
 
 def _needs_promise(permit: Permit, event: Event) -> str:
@@ -229,7 +252,7 @@ def _deed_fits(permit: Permit, event: Event) -> str:
     if not event.text:
         return "the deed has no text"
     if event.text in permit.spent:
-        return "this word was spent by a release"
+        return "this word was spent: by a release, or with the deed that it was"
     if permit.state is PermitState.ASKED and permit.method not in BY_DEED:
         return "nothing is asked yet"
     if event.rests_on != permit.rests_on:
@@ -258,18 +281,32 @@ def _never_out(permit: Permit, event: Event) -> str:
 def _may_follow(permit: Permit, event: Event) -> str:
     if event.method not in BY_DEED:
         return "only app_only and recovery may follow"
-    if permit.state is PermitState.WITHDRAWN and permit.back_to != PermitState.RETURNING.value:
+    if _rests(event):
+        return _rests(event)
+    if event.text in permit.spent:
+        return "this promise was spent by a release"
+    if permit.fixed and event.rests_on == permit.rests_on == SECONDARY and event.primary != permit.primary:
+        return f"the primary is fixed while anything is out: {permit.primary}"
+    if event.text or (permit.promise and event.rests_on == permit.rests_on):
         return ""
-    return "" if permit.promise or event.text else "no promise"
+    return "no promise of what the method rests on"
+
+
+def _was_sent(permit: Permit, event: Event) -> str:
+    """Where a failed app is sent again, the card's own retry may still settle it first."""
+    if permit.unsettled or permit.state in (PermitState.SETTLING, PermitState.SETTLED):
+        return ""
+    return "no app was sent that could have settled"
 
 
 _GUARDS: dict[What, Callable[[Permit, Event], str]] = {
-    What.PROMISE: _no_promise_again,
+    What.PROMISE: _promise_fits,
     What.DEED: _deed_fits,
     What.FOLLOW: _may_follow,
     What.PERMISSION: _needs_promise,
     What.HOLDS: _deed_stands,
     What.STOR: _deed_stands,
+    What.SETTLED: _was_sent,
     What.RELEASE: _settled_only,
     What.BACK: _settled_only,
     What.NOTHING_OUT: _never_out,
@@ -281,7 +318,7 @@ CHOICES: dict[What, tuple[PermitState, PermitState, Callable[[Permit, Event], bo
     What.FOLLOW: (
         PermitState.ISOLATED,
         PermitState.ASKED,
-        lambda permit, event: event.rests_on == permit.rests_on and bool(permit.deed),
+        lambda permit, event: _same_ground(permit, event) and bool(permit.deed),
     ),
     What.AGAIN: (
         PermitState.SETTLED,
@@ -295,59 +332,89 @@ CHOICES: dict[What, tuple[PermitState, PermitState, Callable[[Permit, Event], bo
 # -- what an event leaves in the permit ------------------------------------------------------------------------------
 
 
+def _words(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
 def _new(permit: Permit, event: Event) -> Permit:
-    fresh = permit.state in (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
+    fresh = permit.state in _FRESH
     if fresh:
-        # What was released stays spent for ever, and so does the word of the permit that a new promise closes.
-        spent = tuple(dict.fromkeys((*permit.spent, *(text for text in (permit.promise, permit.deed) if text))))
-        if permit.state is PermitState.NONE:
-            spent = permit.spent
+        never_back = permit.state is PermitState.SETTLED
         permit = Permit(
-            number=permit.number + 1, released_at=permit.released_at, spent=spent, last_in_at=permit.last_in_at
+            number=permit.number + 1,
+            released_at=permit.released_at,
+            # The words of a permit that a new promise closes go with it.
+            spent=_words(*permit.spent, *permit.given) if never_back else permit.spent,
+            last_in_at=permit.last_in_at,
+            read_in=permit.read_in,
+            # What never came back is still out, whatever the new permit is called.
+            was_out=never_back and permit.was_out,
+            loads_off=never_back and permit.loads_off,
+            source_off=never_back and permit.source_off,
         )
-    changes: dict[str, Any] = {"promise": event.text}
-    if event.method and not permit.fixed:
-        changes |= {"method": event.method, "primary": event.primary, "rests_on": event.rests_on}
-    return replace(permit, **changes)
+    changed = replace(permit, promise=event.text, given=_words(*permit.given, event.text))
+    if fresh or not permit.fixed:
+        changed = replace(changed, method=event.method, primary=event.primary, rests_on=event.rests_on)
+    return changed if _same_ground(permit, event) else _no_deed(changed, event)
 
 
 def _deed(permit: Permit, event: Event) -> Permit:
-    return replace(permit, deed=event.text, deed_at=event.at, deed_by=event.by)
+    given = _words(*permit.given, event.text)
+    return replace(permit, deed=event.text, deed_at=event.at, deed_by=event.by, given=given)
 
 
 def _no_deed(permit: Permit, event: Event) -> Permit:
-    return replace(permit, deed="", deed_at="", deed_by="")
+    """A deed that ended is over for good: the same words, given again, are not a second look."""
+    return replace(permit, deed="", deed_at="", deed_by="", spent=_words(*permit.spent, permit.deed))
 
 
 def _in(permit: Permit, event: Event) -> Permit:
-    return replace(_no_deed(permit, event), last_in_at=event.at)
+    return replace(_no_deed(permit, event), last_in_at=event.at, read_in=True)
+
+
+def _seen_until_now(permit: Permit, event: Event) -> Permit:
+    """It read live until about now, so that no deed from before counts."""
+    return replace(permit, last_in_at=event.at, read_in=False) if permit.read_in else permit
 
 
 def _out(permit: Permit, event: Event) -> Permit:
-    return replace(permit, was_out=True, loads_off=permit.loads_off or permit.rests_on == NO_LOAD)
+    return replace(
+        _seen_until_now(permit, event),
+        was_out=True,
+        loads_off=permit.loads_off or permit.rests_on == NO_LOAD,
+        # A cold start leaves exactly one input connected (SAFETY 2, one_input).
+        source_off=permit.source_off or permit.rests_on == SECONDARY or permit.method == "recovery",
+    )
+
+
+def _withdraw(permit: Permit, event: Event) -> Permit:
+    """Whoever hears it may put a plug back: what was said of it before counts no longer."""
+    return replace(_no_deed(_seen_until_now(permit, event), event), back_to=permit.state.value, read_in=permit.read_in)
 
 
 def _follow(permit: Permit, event: Event) -> Permit:
     changed = replace(permit, method=event.method, primary=event.primary or permit.primary, rests_on=event.rests_on)
     if event.text:
-        changed = replace(changed, promise=event.text)
-    return changed if event.rests_on == permit.rests_on else _no_deed(changed, event)
+        changed = replace(changed, promise=event.text, given=_words(*permit.given, event.text))
+    return changed if _same_ground(permit, event) else _no_deed(changed, event)
 
 
 def _release(permit: Permit, event: Event) -> Permit:
-    words = tuple(text for text in (permit.promise, permit.deed) if text)
+    """Spends every word given under the permit, and those that the run was given beside (``text``, one a line)."""
     return replace(
         _no_deed(permit, event),
         number=permit.number or 1,
         promise="",
-        spent=tuple(dict.fromkeys((*permit.spent, *words, *(text for text in event.text.split("\n") if text)))),
+        given=(),
+        spent=_words(*permit.spent, *permit.given, permit.promise, permit.deed, *event.text.split("\n")),
         released_at=event.at,
         found=permit.found or permit.state is PermitState.NONE,
     )
 
 
 def _over(permit: Permit, event: Event) -> Permit:
-    return replace(_no_deed(permit, event), was_out=False, loads_off=False, found=False, unsettled=False)
+    # loads_off and source_off stay: restore says the release of a closed permit again.
+    return replace(_no_deed(permit, event), was_out=False, found=False, unsettled=False)
 
 
 def _same(permit: Permit, event: Event) -> Permit:
@@ -367,7 +434,7 @@ _EFFECTS: dict[What, Callable[[Permit, Event], Permit]] = {
     What.READS_IN: _in,
     What.DEED_ENDS: _no_deed,
     What.HOLDS: _out,
-    What.WITHDRAW: lambda permit, event: replace(_no_deed(permit, event), back_to=permit.state.value),
+    What.WITHDRAW: _withdraw,
     What.LAST_BLOCK: lambda permit, event: replace(permit, unsettled=True),
     What.APP_FAILS: _no_deed,
     What.SETTLED: lambda permit, event: replace(permit, unsettled=False),

@@ -33,6 +33,7 @@ class FileEvent(Enum):
     BREAK = "break"  # the connection, or the process, is gone
     END = "end"
     PROVED = "proved"  # its version is shown after the restart
+    DEAF = "deaf"  # it went to a card that answered nothing while it stored
     DENIED = "denied"  # after the restart the card proves to run without it
 
 
@@ -41,8 +42,9 @@ event   none   agreed begun  cut    unsure sent   whole
 agree   agreed agreed -      agreed agreed agreed agreed
 stor    -      begun  -      -      -      -      -
 release -      -      unsure -      -      -      -
-cut     -      none   ?      =      -      -      -
-break   =      none   ?      =      =      =      =
+cut     -      ?      ?      =      -      -      -
+break   =      ?      ?      =      =      =      =
+deaf    -      -      =      =      =      =      =
 end     -      -      sent   -      sent   =      =
 proved  =      whole  whole  whole  whole  whole  =
 denied  =      none   cut    =      cut    cut    cut
@@ -51,7 +53,10 @@ denied  =      none   cut    =      cut    cut    cut
 
 @dataclass(frozen=True)
 class Sending:
-    """``kind``: aos or app. ``released``: the last block may have left. ``deaf``: sent to a card that went silent."""
+    """``kind``: aos or app. ``released``: the last block may have left. ``deaf``: sent to a card that went silent.
+
+    ``earlier``: how far an earlier try had come when this one was agreed; what never began does not undo it.
+    """
 
     file: str = ""
     kind: str = ""
@@ -61,6 +66,7 @@ class Sending:
     state: FileState = FileState.NONE
     released: bool = False
     deaf: bool = False
+    earlier: FileState = FileState.NONE
     refusal: str = ""
 
     @property
@@ -68,14 +74,19 @@ class Sending:
         return self.state in (FileState.BEGUN, FileState.UNSURE, FileState.SENT, FileState.WHOLE)
 
     def to_record(self) -> dict[str, Any]:
-        return {**asdict(self), "state": self.state.value}
+        return {**asdict(self), "state": self.state.value, "earlier": self.earlier.value}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Sending:
         """Raises ValueError for what is no such record."""
-        if set(record) != {field.name for field in fields(cls)}:
+        known = {field.name: field for field in fields(cls)}
+        if not isinstance(record, Mapping) or set(record) != set(known):
             raise ValueError("not the fields of a sending")
-        return cls(**{**record, "state": FileState(record["state"])})
+        values = {**record, "state": FileState(record["state"]), "earlier": FileState(record["earlier"])}
+        for name, value in values.items():
+            if type(value) is not type(known[name].default):
+                raise ValueError(f"{name} is of another kind")
+        return cls(**values)
 
 
 def _grid(text: str) -> dict[tuple[FileState, FileEvent], str]:
@@ -87,10 +98,14 @@ def _grid(text: str) -> dict[tuple[FileState, FileEvent], str]:
 
 
 CELLS = _grid(TABLE)
+# From where a file can be agreed on; one that never began falls back to it.
+_EARLIER = tuple(state for state in FileState if state not in (FileState.AGREED, FileState.BEGUN))
 
 
 def _broken(sending: Sending, event: FileEvent) -> FileState:
     """Broken off in mid-transfer: an app is whole only with its last block, an AOS may have been erased for it [?]."""
+    if sending.state is FileState.AGREED:
+        return sending.earlier
     if event is FileEvent.CUT and sending.kind == "app":
         return FileState.CUT
     return FileState.UNSURE
@@ -101,7 +116,7 @@ def targets(state: FileState, event: FileEvent) -> tuple[FileState, ...]:
     if cell == "-":
         return ()
     if cell == "?":
-        return (FileState.CUT, FileState.UNSURE)
+        return _EARLIER if state is FileState.AGREED else (FileState.CUT, FileState.UNSURE)
     return (state if cell == "=" else FileState(cell),)
 
 
@@ -111,5 +126,11 @@ def step(sending: Sending, event: FileEvent) -> Sending:
     if cell == "-":
         return replace(sending, refusal=f"{event.value} is not taken: the file is {sending.state.value}")
     target = _broken(sending, event) if cell == "?" else sending.state if cell == "=" else FileState(cell)
-    released = event is FileEvent.RELEASE or (sending.released and event is not FileEvent.AGREE)
-    return replace(sending, state=target, released=released, refusal="")
+    released = event is FileEvent.RELEASE or (sending.released and event is not FileEvent.STOR)
+    earlier = sending.earlier
+    if event is FileEvent.AGREE:
+        earlier = earlier if sending.state is FileState.AGREED else sending.state
+    elif target is not FileState.AGREED:
+        earlier = FileState.NONE
+    deaf = sending.deaf or event is FileEvent.DEAF
+    return replace(sending, state=target, released=released, deaf=deaf, earlier=earlier, refusal="")

@@ -254,11 +254,10 @@ _MODELS: tuple[tuple[re.Pattern[str], str | None], ...] = (
 
 @dataclass(frozen=True)
 class Product:
-    """``family`` None: not known. ``known_prefix``: the SKU's family is on one of the lists. ``form``: None unless the
-    SKU proves it. ``connected``: SmartConnect (C), whose firmware is another line."""
+    """``family`` None: not known. ``form``: None unless the SKU proves it. ``connected``: SmartConnect (C), whose
+    firmware is another line."""
 
     family: str | None = None
-    known_prefix: bool = False
     oem: bool = False
     rated_va: int | None = None
     form: str | None = None
@@ -283,7 +282,6 @@ def parse_sku(sku: str | None) -> Product:
     rated_va = int(match["va"]) * (1000 if match["kilo"] else 1)
     return Product(
         family=prefix,
-        known_prefix=True,
         rated_va=rated_va if 100 <= rated_va <= 1_000_000 else None,
         form=_form(rest),
         connected=_CONNECTED.search(rest) is not None,

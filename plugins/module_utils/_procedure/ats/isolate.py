@@ -240,6 +240,9 @@ class Isolating:
             raise Stop("refused", "primary_source is needed: it names the input that stays", before)
         if unit.clock.now() >= self.end_s:
             final = unit.verdict()
+            if unit.permit.stands:
+                words = "STOP, DO NOT PULL: the time to do it is over. Touch nothing"
+                unit.keeper.take(What.WITHDRAW, words, "the time to do it is over")
             asked = unit.permit.was_out and not unit.permit.deed
             raise Stop(
                 "refused",

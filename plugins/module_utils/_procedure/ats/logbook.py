@@ -102,6 +102,7 @@ class LogTracker:
         self._begun = ""
         self._begun_seen_s = 0.0
         self._comparable = True
+        self._facts: tuple[tuple[object, ...], LogFacts] | None = None
 
     # -- the book of a session -----------------------------------------------------------------------------------
 
@@ -155,6 +156,17 @@ class LogTracker:
         self.sent_names.add(file.lower())
 
     def facts(self) -> LogFacts:
+        """Asked for several times a sample, and the same until something of it changes."""
+        state = (
+            *(id(self.current), id(self.baseline), self.own_logins, self.own_transfers, self.protocol, self.error),
+            *(self._begun, self._begun_seen_s, self._fetched_s, self._comparable, len(self.sent_names), self.unsure),
+            *(id(self.earlier), id(self.used), id(self._cold_start)),
+        )
+        if self._facts is None or self._facts[0] != state:
+            self._facts = (state, self._judged())
+        return self._facts[1]
+
+    def _judged(self) -> LogFacts:
         if self.current is None or self.baseline is None:
             return LogFacts(readable=False, error=self.error)
         fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()

@@ -160,6 +160,8 @@ class Unit(Run[Sample]):
         self._noted_s = 0.0
         self._last_in: datetime | None = None
         self._model: str | None = None
+        self._moment: tuple[object, ...] = ()
+        self._verdicts: dict[tuple[object, ...], Verdict] = {}
         self.read_whole = read_whole
 
     # -- beginning -----------------------------------------------------------------------------------------------
@@ -734,5 +736,19 @@ class Unit(Run[Sample]):
         return bool(start.new and start.joined and self.options.method is Method.RECOVERY)
 
     def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:
-        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer."""
-        return judge(self.case(blind, sending), before_action)
+        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer.
+
+        Asked for several times a sample: the same question at the same moment has the same answer.
+        """
+        moment = (
+            *(len(self.observer.samples), id(self.observer.samples[-1]) if self.observer.samples else 0),
+            *(self.clock.now(), id(self.log.facts()), self.permit, self.disturbance, id(self.session.facts)),
+            *(self.carried_watch_s, self.hearing.on_terminal),
+        )
+        if self._moment != moment:
+            self._moment = moment
+            self._verdicts.clear()
+        which = (before_action, blind, sending)
+        if which not in self._verdicts:
+            self._verdicts[which] = judge(self.case(blind, sending), before_action)
+        return self._verdicts[which]

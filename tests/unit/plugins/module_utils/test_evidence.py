@@ -19,12 +19,14 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure import eviden
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import from_the_future
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
+    Closing,
     Evidence,
     chain,
     history,
     is_fresh,
     last_word,
     of_this_unit,
+    open_records,
     open_runs,
     related_keys,
     unfinished,
@@ -227,6 +229,59 @@ def test_a_record_is_one_line_whatever_the_device_says(tmp_path: Path) -> None:
     kept.write("stor_begin", NOON, file=APP)
     assert [json.loads(line)["kind"] for line in kept.path.read_text().splitlines()] == ["run", "sample", "stor_begin"]
     assert open_file(tmp_path) == "one"
+
+
+# --- what is open, of whatever kind ---------------------------------------------------------------------------------
+
+
+def rows(*texts: str) -> list[dict[str, Any]]:
+    """``run kind`` or ``run kind closes,closes``."""
+    return [
+        {"run": run, "kind": kind, "closes": closes[0].split(",") if closes else []}
+        for run, kind, *closes in map(str.split, texts)
+    ]
+
+
+def left(*texts: str) -> list[str]:
+    found = open_records(
+        rows(*texts),
+        lambda record, before: record["kind"] in ("begun", "damaged"),
+        lambda record: Closing(frozenset(record["closes"]), record["kind"] == "over"),
+    )
+    return [f"{record['run']} {record['kind']}" for record in found]
+
+
+def test_what_begins_is_open_until_it_is_closed() -> None:
+    assert left() == [] and left("a begun") == ["a begun"] and left("a begun", "b other") == ["a begun"]
+    assert left("a begun", "b begun") == ["a begun", "b begun"]
+    assert left("a begun", "b end a") == [] and left("a begun", "b begun", "b end a") == ["b begun"]
+
+
+def test_a_damaged_record_counts_as_begun() -> None:
+    assert left("a damaged") == ["a damaged"] and left("a damaged", "b end a") == []
+
+
+def test_a_run_is_closed_for_good_wherever_the_end_stands() -> None:
+    """By the runs' names: a clock that was set back puts the end before what it closes."""
+    assert left("b end a", "a begun") == [] and left("b end a", "a begun", "c begun") == ["c begun"]
+
+
+def test_a_run_closes_its_own_only_up_to_here() -> None:
+    assert left("a begun", "a over") == [] and left("a begun", "a over", "a begun") == ["a begun"]
+    assert left("a begun", "b over") == ["a begun"], "another run's own is not this one's"
+
+
+def test_the_newest_of_a_run_is_the_one_that_is_open() -> None:
+    found = open_records(
+        [{"run": "a", "kind": "begun", "n": n} for n in range(3)], lambda record, before: True, lambda record: Closing()
+    )
+    assert [record["n"] for record in found] == [2]
+    kept = open_records(
+        [{"run": "a", "kind": "begun", "n": n} for n in range(3)],
+        lambda record, before: before is None,
+        lambda record: Closing(),
+    )
+    assert [record["n"] for record in kept] == [0]
 
 
 # --- the chain ----------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Any
 
 import pytest
@@ -39,6 +38,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import (
     read_state,
 )
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.cards import MemoryClient, load
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import effort
 
 st = pytest.importorskip("hypothesis.strategies")
 from hypothesis import given, settings  # noqa: E402
@@ -371,7 +371,7 @@ def test_every_field_of_the_state_is_decoded() -> None:
 
 
 def test_reading_and_decoding_is_cheap() -> None:
-    """Mass tests read millions of states: an order of magnitude, not a race. 0.1 ms where this was written."""
+    """Mass tests read millions of states: an order of magnitude, not a race."""
     values = load("ap7724")
     answers = {request.asks: MemoryClient(values).exchange(request.asks) for request in WATCH.requests(24)}
 
@@ -381,7 +381,4 @@ def test_reading_and_decoding_is_cheap() -> None:
 
     client = Prepared(values)
     read_state(client, WATCH)
-    start = time.process_time()
-    for _unused in range(200):
-        read_state(client, WATCH)
-    assert (time.process_time() - start) / 200 < 0.001
+    assert effort(lambda: read_state(client, WATCH)) < 3000

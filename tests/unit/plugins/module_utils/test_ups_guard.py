@@ -112,6 +112,25 @@ def test_the_window_needs_its_time_its_number_and_its_freshness() -> None:
     assert failing(judge(samples, now_s=samples[-1].at_s + 5.0)) == {"stable"}
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.5, 3.0])
+def test_a_unit_whose_own_clock_does_not_run_with_ours_is_refused(rate: float) -> None:
+    """Answers out of a cache, or a speed that is declared and not true."""
+    samples = [replace(s, uptime_s=1000.0 + rate * (s.at_s - 100.0)) for s in window(OFF, count=30)]
+    verdict = judge(samples)
+    assert (
+        failing(verdict) == {"stable"} and "its own clock" in (verdict.check("stable") or verdict.failing[0]).observed
+    )
+
+
+def test_behind_a_change_the_window_starts_15_seconds_later() -> None:
+    samples = window(OFF, count=25)
+    samples[0] = replace(samples[0], ups=replace(samples[0].ups, flags=flags(1, 6, 58)))
+    assert failing(judge(samples)) == {"stable"}, "46 s behind the change, of which 15 do not count"
+    samples = window(OFF, count=26)
+    samples[0] = replace(samples[0], ups=replace(samples[0].ups, flags=flags(1, 6, 58)))
+    assert judge(samples).permitted
+
+
 SPOILS: dict[str, Any] = {
     "silent": lambda s: replace(s, answered=False),
     "another flag": lambda s: replace(s, ups=replace(s.ups, flags=flags(1, 6, 58))),

@@ -24,7 +24,11 @@ PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 PACKAGE = "ansible_collections.dcops.apc.plugins"
 UNITS = ("ats_firmware", "ats_interlock_info", "ats_wait")
 # What a module means to say otherwise than its fragments do.
-OVERRIDDEN = {"ups_ap9624_info": {"host", "diff_mode"}, "ups_firmware": {"username", "password"}}
+OVERRIDDEN = {
+    "ats_recovery_info": {"method"},
+    "ups_ap9624_info": {"host", "diff_mode"},
+    "ups_firmware": {"username", "password"},
+}
 
 
 def part(name: str, which: str) -> Any:
