@@ -112,7 +112,8 @@ class Keeper:
         if after.refusal:
             self._desk.record("word_refused", event=event.to_record(), reason=after.refusal)
             return False
-        if after != self.permit:
+        # That all is back is written even where the permit knew it: an earlier torn record is over with it.
+        if after != self.permit or what is What.BACK:
             self.permit = after
             self._desk.record("permit", event=event.to_record(), permit=after.to_record())
         return True
