@@ -637,16 +637,12 @@ def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
     assert all(entry["options"] == options for entry in specs.values())
     assert {"main", *(path.stem for path in (REPO / "roles/ups_ap9624/tasks").glob("*.yml"))} == set(specs)
     names = {name.removeprefix("ups_ap9624_") for name in options}
-    # A reading run has no use for a community that may write.
+    # A reading run has no use for a community that may write; the rest is the role's own business.
     left_out = {"ups", "snmp_write_community"}
-    assert names == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out | {"fail_on"}
-    handed_on = {
-        module: task["module_defaults"][f"dcops.apc.{module}"]
-        for task in role_file("tasks/judge.yml")
-        for module in ("ups_ap9624_info", "ats_info")
-        if f"dcops.apc.{module}" in task
-    }
-    assert handed_on == {"ups_ap9624_info": "{{ _ups_ap9624_options }}", "ats_info": "{{ _ups_ap9624_ats_options }}"}
+    assert names == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out - {"ats_too"} | {"fail_on"}
+    (task,) = (task for task in role_file("tasks/judge.yml") if "dcops.apc.ups_ap9624_info" in task)
+    assert task["dcops.apc.ups_ap9624_info"] == {"ats_too": True}
+    assert task["module_defaults"] == {"dcops.apc.ups_ap9624_info": "{{ _ups_ap9624_options }}"}
     # Whatever else the role sets by itself cannot be set from outside.
     assert all(name.startswith("_ups_ap9624_") for name in role_file("vars/main.yml"))
     assert set(role_file("defaults/main.yml")) <= set(options)
@@ -654,7 +650,7 @@ def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["_ups_ap9624_fails", "_ups_ap9624_broken", "_ups_ap9624_status", "_ups_ap9624_options", "ups_ap9624_finding"],
+    ["_ups_ap9624_fails", "_ups_ap9624_broken", "_ups_ap9624_options", "ups_ap9624_finding"],
 )
 def test_what_decides_cannot_be_given(name: str, fleet: Fleet, plays: Any) -> None:
     """With -e ups_ap9624_fails=false no gap ever failed a run."""
@@ -664,8 +660,10 @@ def test_what_decides_cannot_be_given(name: str, fleet: Fleet, plays: Any) -> No
 
 
 def test_the_role_speaks_the_words_of_the_report() -> None:
+    from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import gap_words
     from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import GapStatus
-    from ansible_collections.dcops.apc.plugins.module_utils._report.rows import UNREACHABLE_KINDS, status_of_error
+    from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS
+    from ansible_collections.dcops.apc.plugins.module_utils._report.rows import status_of_error
     from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 
     words = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"]["ups_ap9624_fail_on"]["choices"]
@@ -676,6 +674,14 @@ def test_the_role_speaks_the_words_of_the_report() -> None:
     assert set(words) == {status.value for status in GapStatus} - mild | {
         status_of_error(kind) for kind in ("timeout", "busy", "not_a_ups", "internal")
     }
-    variables = role_file("vars/main.yml")
-    assert set(variables["_ups_ap9624_what_to_do"]) == {*words, "broken"}
-    assert str(list(UNREACHABLE_KINDS)) in variables["_ups_ap9624_status"]
+    assert set(gap_words.WHAT_TO_DO) == {*words, gap_words.NOT_ASKED, gap_words.ATS}
+    for kind in KINDS - {"unsupported"}:
+        assert gap_words.status_of_error(kind) == status_of_error(kind)
+
+
+def test_no_jinja_of_the_role_judges_or_words() -> None:
+    """What a person acts on is the module's, and so is the exposure of a Rack ATS."""
+    for path in (*(REPO / "roles/ups_ap9624/tasks").glob("*.yml"), REPO / "roles/ups_ap9624/vars/main.yml"):
+        text = path.read_text(encoding="utf-8")
+        for word in ("WHAT TO DO", "truncate", "regex_replace", "unreachable'", "ats_info", "'fix_missing' else"):
+            assert word not in text, f"{path.name}: {word}"

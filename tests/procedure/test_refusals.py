@@ -145,16 +145,16 @@ def test_a_relay_takes_over_at_the_last_login(tmp_path: Path) -> None:
 
     def make(options: Any = None, peers: Any = ()) -> Any:
         unit = real(options, peers)
-        own, state = unit._open_login, {"crossed": False}
+        own, state = unit.session.open_login, {"crossed": False}
         case.bench.ftp_device = other
-        away = real(options, peers)._open_login
+        away = real(options, peers).session.open_login
         case.bench.ftp_device = case.device
         on_line(case.bench, "backup of config.ini", lambda: state.update(crossed=True))
 
         def relay(idle: Any) -> Any:
             return (away if state["crossed"] else own)(idle)
 
-        unit._open_login = relay
+        unit.session.open_login = relay
         return unit
 
     case.bench.make = make  # type: ignore[method-assign]

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware files out of a .zip or the vendor's self-extracting .exe. Private to the collection.
+
+"""Firmware files out of a .zip or the vendor's self-extracting .exe.
 
 Nothing is unpacked to disk: members are read into memory, bounded, and only those with a firmware file's name. So no
 member can be written anywhere, and the bytes that were hashed are the bytes that will be sent.

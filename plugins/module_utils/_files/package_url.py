@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches a package by http(s), bounded in size and time. Private to the collection."""
+
+"""Fetches a package by http(s), bounded in size and time."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, known, not_fitted, unknown
-from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.fields import Decode
+from ansible_collections.dcops.apc.plugins.module_utils._transport.types import RawValue
 
 E = TypeVar("E", bound=Enum)
 
@@ -39,11 +40,37 @@ def choices(enum: type[E]) -> dict[RawValue, Reading[E]]:
     return table
 
 
-def chosen(
-    raw: Mapping[Oid, RawValue], oid: Oid, table: Mapping[RawValue, Reading[E]], absent: Reading[Any]
-) -> Reading[E]:
-    value = raw.get(oid)
-    return absent if value is None else table.get(value) or odd(value)
+def one_of(table: Mapping[RawValue, Reading[Any]]) -> Decode:
+    def decode(value: RawValue | None, absent: Reading[Any]) -> Reading[Any]:
+        return absent if value is None else table.get(value) or odd(value)
+
+    return decode
+
+
+def word_of(enum: type[Enum]) -> Decode:
+    return one_of(choices(enum))
+
+
+def quantity(most: int) -> Decode:
+    """See ``number``."""
+
+    def decode(value: RawValue | None, absent: Reading[Any]) -> Reading[int]:
+        return number(value, most, absent)
+
+    return decode
+
+
+def quantity_in_tenths(most: int) -> Decode:
+    """See ``tenths``."""
+
+    def decode(value: RawValue | None, absent: Reading[Any]) -> Reading[float]:
+        return tenths(value, most, absent)
+
+    return decode
+
+
+def plain_text(value: RawValue | None, _absent: Reading[Any]) -> str | None:
+    return text(value)
 
 
 def number(value: RawValue | None, most: int, absent: Reading[Any]) -> Reading[int]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table import BULLETIN as AP9624_BULLETIN
 from ansible_collections.dcops.apc.plugins.module_utils._report import schema
 from ansible_collections.dcops.apc.plugins.module_utils._report.consistency import contradiction
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
@@ -19,10 +21,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._report.version import N
 
 DEFAULT_TITLE = "AP9624 compliance"
 RULES = (
-    ("FA233876", "AP9624 may override shutdown commands of SMT, SMX and SRT units"),
+    (AP9624_BULLETIN, "AP9624 may override shutdown commands of SMT, SMX and SRT units"),
     ("Release notes of the UPS firmware", "which UPS ID belongs to which units, and which had AP9624 support first"),
-    ("FA156178", "firmware upgrades can destroy second-generation AP77xx Rack ATS"),
-    ("FA156135", "first-generation AP77xx Rack ATS must never get firmware 3.x"),
+    *((row.id, row.about) for row in BULLETINS),
 )
 # 100,000 rows of usual length are half of it.
 MAX_BYTES = 128 * 1024 * 1024

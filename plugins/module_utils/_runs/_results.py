@@ -1,15 +1,14 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known.
 
-Private to the collection.
-"""
+"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from enum import Enum
@@ -27,7 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.card import NmcState
 
 MAX_STRING = 4096
 _MAX_DEPTH = 30
@@ -83,6 +82,7 @@ def ats_result(ats: AtsState, identity: CardIdentity) -> dict[str, Any]:
             "banks": [_row(row) for row in ats.load.banks],
             "phases": [_row(row) for row in ats.load.phases],
         },
+        "others": others(ats.others),
     }
 
 
@@ -123,6 +123,11 @@ def _row(row: LoadRow) -> dict[str, Any]:
         "power_w": row.power_w.or_none(),
         "load_percent": row.load_percent.or_none(),
     }
+
+
+def others(found: Iterable[tuple[str, Reading[Any]]]) -> dict[str, Any]:
+    """Objects that have no place of their own in a result: name -> value."""
+    return {name: word(item) if isinstance(item.value, Enum) else to_result(item) for name, item in found}
 
 
 def word(reading: Reading[Any]) -> str | None:

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a playbook sees of a UPS: plain JSON types, null where nothing is known. Private to the collection."""
+
+"""What a playbook sees of a UPS: plain JSON types, null where nothing is known."""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
     parse_firmware,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, text, word
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, others, text, word
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
 
 MAX_FACT = 255
@@ -58,6 +60,7 @@ def ups_result(ups: UpsState) -> dict[str, Any]:
             "groups": [_group(group) for group in ups.outlet_groups],
         },
         "firmware_update": word(ups.firmware_update),
+        "others": others(ups.others),
     }
 
 

@@ -4,7 +4,7 @@
 
 """One HTTP exchange with a card at a time, bounded in time and size, and somebody else's work done while waiting.
 
-The exchange is a thread, which ends with its deadline: see web_socket. Private to the collection.
+The exchange is a thread, which ends with its deadline: see web_socket.
 """
 
 from __future__ import annotations

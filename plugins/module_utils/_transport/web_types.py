@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A page of the card as it is read: its forms, the rows of its tables, its text. Private to the collection."""
+"""A page of the card as it is read: its forms, the rows of its tables, its text."""
 
 from __future__ import annotations
 

@@ -316,6 +316,8 @@ def test_every_rule_row_status_and_id_is_reached() -> None:
 
 
 def test_the_lists_of_ids_are_those_of_the_release_notes() -> None:
-    assert set(SRT_IDS) == ap9624.SRT_IDS
-    assert set(FROM_FIRST) == set(ap9624.SUPPORTED_FROM_FIRST)
-    assert set(ap9624.LINES) == set(ap9624.BY_ID_ALONE) == {18, 20, 23}
+    lines = ap9624_table.LINES
+    assert {line.id for line in lines if line.no_fix} == set(SRT_IDS)
+    assert {line.id for line in lines if line.from_first} == set(FROM_FIRST)
+    assert {line.id for line in lines if line.rows} == {line.id for line in lines if line.alone} == {18, 20, 23}
+    assert len(lines) == len(ap9624_table.BY_ID)

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import bulletins
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BulletinHit
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS, Bulletin, BulletinHit
 
 # Written down a second time on purpose: a slip in the table must not pass.
 LISTED = [
@@ -29,7 +31,7 @@ GEN1 = ["AP7750", "AP7722", "AP7701", "AP7751"]
 @pytest.mark.parametrize("model", LISTED)
 def test_listed_models(model: str) -> None:
     assert bulletins.ats_generation(model, "g2ats") == "gen2"
-    assert bulletins.ats_upgrade_bulletin(model) == BulletinHit("FA156178", True)
+    assert [row.id for row in BULLETINS if model in row.models] == ["FA156178"]
     assert bulletins.app_token_of(model) == "g2ats"
 
 
@@ -37,13 +39,33 @@ def test_listed_models(model: str) -> None:
 def test_generation_1(model: str) -> None:
     assert bulletins.ats_generation(model, None) == "gen1"
     assert bulletins.ats_generation(model, "ats") == "gen1"
-    assert bulletins.ats_upgrade_bulletin(model) == BulletinHit("FA156135", True)
+    assert [row.id for row in BULLETINS if model in row.models] == ["FA156135"]
     assert bulletins.app_token_of(model) is None
 
 
-def test_no_model_is_in_both_tables() -> None:
-    assert not set(bulletins.FA156178_MODELS) & set(bulletins.FA156135_MODELS)
-    assert len(bulletins.FA156178_MODELS) == 11 and len(bulletins.FA156135_MODELS) == 4
+def test_no_model_is_in_two_rows() -> None:
+    listed = [model for row in BULLETINS for model in row.models]
+    assert len(listed) == len(set(listed)) == 15 and [len(row.models) for row in BULLETINS] == [11, 4]
+
+
+@pytest.mark.parametrize("row", BULLETINS, ids=lambda row: row.id)
+def test_a_row_has_all_its_words(row: Bulletin) -> None:
+    assert "[V]" in row.source and row.about and row.applies and row.otherwise and row.doubt
+    assert (row.status is None) is (row.meaning == "") and (row.never is None) is (row.forbidden == "")
+    words = (row.applies, row.otherwise, row.unlisted, *row.spared.values())
+    assert all(text == "" or text.format(name="AP7724") for text in words)
+    assert row.forbidden.format(name="x", found="y") == row.forbidden.replace("{name}", "x").replace("{found}", "y")
+    # The sentences of a row name the unit, and another bulletin in none of them.
+    others = {other.id for other in BULLETINS} - {row.id}
+    assert not any(other in " ".join((*words, row.meaning, row.doubt)) for other in others)
+
+
+def test_a_bulletin_stands_in_one_file_of_code() -> None:
+    """FA156178 stood in eleven files."""
+    plugins = Path(__file__).parents[4] / "plugins"
+    for row in BULLETINS:
+        files = [path for path in plugins.rglob("*.py") if path.parent.name != "modules"]
+        assert [path.name for path in files if row.id in path.read_text()] == ["bulletins.py"], row.id
 
 
 @pytest.mark.parametrize(
@@ -81,12 +103,6 @@ def test_generation(model: str | None, token: str | None, generation: str) -> No
     assert bulletins.ats_generation(model, token) == generation
 
 
-def test_bulletin_of_other_models() -> None:
-    assert bulletins.ats_upgrade_bulletin("AP7754") == BulletinHit("FA156178", False)
-    for model in ("AP4423", "AP4423A", "AP8853", "", None):
-        assert bulletins.ats_upgrade_bulletin(model) is None
-
-
 @pytest.mark.parametrize(
     ("name", "named"),
     [
@@ -102,7 +118,6 @@ def test_bulletin_of_other_models() -> None:
     ],
 )
 def test_packages(name: str | None, named: bool) -> None:
-    assert bulletins.package_named(name) is named
     # Not named is not safe: the bulletin applies all the same.
     assert bulletins.package_bulletin("g2ats", name) == BulletinHit("FA156178", named)
     assert bulletins.package_bulletin("sumx", name) is None
@@ -111,7 +126,6 @@ def test_packages(name: str | None, named: bool) -> None:
 @given(st.none() | st.text(), st.none() | st.text())
 def test_nothing_odd_is_ever_generation_2(model: str | None, token: str | None) -> None:
     generation = bulletins.ats_generation(model, token)
-    bulletins.ats_upgrade_bulletin(model)
     if generation == "gen2":
         assert model is not None and model.strip().upper().startswith("AP77")
         assert token is None or token.strip().lower() == "g2ats"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Found, Method, Rules
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Method, Rules
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
@@ -28,6 +28,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 CARD = parse_description(
@@ -288,3 +289,13 @@ def test_no_app_answers(card: Any, uptime_s: float | None, rules: Rules, ok: boo
     assert SAMPLE_CHECKS["no_app_answers"](silent, rules).ok is ok
     answering = replace(silent, ats=AtsState(objects_answered=1))
     assert not SAMPLE_CHECKS["no_app_answers"](answering, rules).ok
+
+
+@pytest.mark.parametrize("limit", [47, 115, 230, 1000])
+def test_a_range_that_no_unit_has_is_none(limit: int) -> None:
+    """230 V around 230 V let 20 V pass for a healthy source."""
+    settings = replace(ATS.settings, medium_limit_v=known(limit))
+    for voltage in (20, 231):
+        result = found("primary_healthy", settings=settings, input_b=replace(ATS.input_b, voltage_v=known(voltage)))
+        assert not result.ok and "no unit has so wide a one" in result.observed
+    assert found("primary_healthy", settings=replace(ATS.settings, medium_limit_v=known(46))).ok

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import FA156135_MODELS, FA156178_MODELS
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.exposure import AtsExposure, ats_exposure
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
+FA156178_MODELS, FA156135_MODELS = (row.models for row in BULLETINS)
 V2, V3 = Version((2, 6, 1)), Version((3, 7, 1))
 
 

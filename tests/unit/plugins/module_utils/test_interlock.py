@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method, both_live, live_inputs
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, both_live, live_inputs
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import (
     COLUMNS,
@@ -16,12 +16,11 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock im
     PENDING,
     Blind,
     Case,
-    Verdict,
     judge,
     secondary_seen_live,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, Watch
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
@@ -40,7 +39,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 CARD = parse_description(

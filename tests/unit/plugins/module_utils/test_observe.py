@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
@@ -21,10 +21,12 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     Source,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import WATCH_GAP_S, Observer
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import WATCH_GAP_S
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 FINE = AtsState(
@@ -63,7 +65,7 @@ class Card:
         self.silent_until, self.took_s = 0.0, 0.05
         self.raises: list[BaseException] = []
         self.changes: dict[str, Any] = {}
-        self.observer = Observer(self.clock, self.read, 2.0, Bounds(**bounds))
+        self.observer = AtsObserver(self.clock, self.read, 2.0, Bounds(**bounds))
 
     def read(self) -> Sample:
         at_s = self.clock.now()
@@ -134,7 +136,7 @@ def test_a_reading_under_way_is_not_entered_again() -> None:
         card.observer.poll_if_due()
         return inner()
 
-    card.observer = Observer(card.clock, read, 2.0, Bounds())
+    card.observer = AtsObserver(card.clock, read, 2.0, Bounds())
     card.observer.poll()
     assert depth == [0]
 

@@ -7,11 +7,11 @@ import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
     LogFacts,
-    Watch,
     controller_quiet,
     download_open,
     log_wanted,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Watch
 
 NOW = 10000.0
 

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.ats import decode_ats
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.ats import FIVE_G_FIELDS, decode_ats
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.plans import ALL, WATCH
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import (
     MAX_OBJECTS,
     Plan,
     Wanted,
-    read_objects,
     read_plan,
     scalar,
 )
@@ -49,7 +48,7 @@ def test_the_number_of_exchanges(values: Values) -> None:
 def test_nothing_outside_the_asked_parents_is_kept() -> None:
     values = {(1, 3, 1, 0): 1, (1, 3, 10, 0): 10, (1, 3, 2, 1): 2}
     wanted = [scalar((1, 3, 1, 0)), scalar((1, 3, 2, 0)), scalar((1, 3, 3, 0)), scalar((1, 3, 11, 0))]
-    assert read_objects(MemoryClient(values), wanted) == {(1, 3, 1, 0): 1}
+    assert read_plan(MemoryClient(values), Plan(wanted)) == {(1, 3, 1, 0): 1}
 
 
 def test_an_agent_that_does_not_advance_is_not_believed() -> None:
@@ -58,7 +57,7 @@ def test_an_agent_that_does_not_advance_is_not_believed() -> None:
             super().exchange(oids)
             return [((*o.BANK_CURRENT, 1), 0) for _unused in oids]
 
-    raw = read_objects(Stuck({}), [Wanted((*o.BANK_CURRENT, 1), o.BANK_CURRENT)])
+    raw = read_plan(Stuck({}), Plan([Wanted((*o.BANK_CURRENT, 1), o.BANK_CURRENT)]))
     assert raw == {}
 
 
@@ -75,7 +74,7 @@ def test_too_big_is_halved_until_it_fits_and_remembered(limit: int) -> None:
 
 def test_a_single_object_too_big_is_an_error_not_an_absence() -> None:
     with pytest.raises(TooBig):
-        read_objects(MemoryClient(load("ap7724"), 0, TooBig), [scalar(o.MODEL)])
+        read_plan(MemoryClient(load("ap7724"), 0, TooBig), Plan([scalar(o.MODEL)]))
 
 
 def test_a_card_that_never_answered_is_not_asked_again() -> None:
@@ -186,7 +185,7 @@ def test_tables_are_all_of_one_depth_as_the_decoder_expects() -> None:
     for plan in (ALL, WATCH):
         depths = {len(column) for table in plan.tables for column in table.columns}
         assert depths == {len(o.INPUT_VOLTAGE)} == {len(o.INPUT_FREQUENCY)} == {len(o.INPUT_NAME)} == {15}
-    assert len(o.FIVE_G) == len(o.ATS) and {len(column) for column in o.FIVE_G_ALL} == {13}
+    assert len(o.FIVE_G) == len(o.ATS) and {len(item.oid) for item in FIVE_G_FIELDS} == {13}
 
 
 def test_an_empty_plan_asks_nothing() -> None:

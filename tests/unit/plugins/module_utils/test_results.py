@@ -63,6 +63,7 @@ ATS_KEYS = [
     "supplies",
     "inputs",
     "load",
+    "others",
 ]
 NMC_KEYS = [
     "model",

@@ -15,7 +15,13 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import HELD, held_signals, signals_interrupt
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import (
+    ASKING,
+    HELD,
+    held_signals,
+    noted_signals,
+    stop_if_asked,
+)
 
 # SIGTSTP would stop the test runner itself where it is not held.
 SENT = [number for number in HELD if number is not signal.SIGTSTP]
@@ -75,20 +81,88 @@ def test_each_kind_is_delivered() -> None:
 
 def test_an_interruption_waits_for_the_safe_point() -> None:
     steps = []
-    with another_thread(), pytest.raises(Interrupted, match="SIGTERM"), signals_interrupt():
+    with another_thread(), pytest.raises(Interrupted, match="SIGTERM"), noted_signals():
         with held_signals():
             send(signal.SIGTERM)
+            stop_if_asked()
             steps.append("still inside")
-        time.sleep(0.01)
+        steps.append("behind it, where nobody asks")
+        stop_if_asked()
         steps.append("never reached")
-    assert steps == ["still inside"]
+    assert steps == ["still inside", "behind it, where nobody asks"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_where_nothing_is_held_it_interrupts_at_once(number: int) -> None:
-    with pytest.raises(Interrupted), signals_interrupt():
-        send(number)
-        raise AssertionError("not interrupted")
+@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
+def test_a_signal_is_noted_and_raised_only_where_the_run_asks(number: signal.Signals) -> None:
+    steps = []
+    with caught(*ASKING) as got:
+        with pytest.raises(Interrupted, match=number.name), noted_signals():
+            stop_if_asked()
+            send(number)
+            steps.append("a handler has raised nothing")
+            stop_if_asked()
+            steps.append("never reached")
+        time.sleep(0.01)
+        assert got == [], "the run has ended for it: nobody is told twice"
+    assert steps == ["a handler has raised nothing"]
+
+
+@pytest.mark.parametrize("second", ASKING, ids=lambda number: number.name)
+def test_a_second_signal_is_never_raised(second: signal.Signals) -> None:
+    """The first has ended the run: whatever comes after it finds the run at its last words."""
+    words = []
+    with caught(*ASKING) as got:
+        with pytest.raises(Interrupted, match="SIGTERM"), noted_signals():
+            try:
+                send(signal.SIGTERM)
+                stop_if_asked()
+            except Interrupted:
+                send(second)
+                stop_if_asked()
+                with held_signals():
+                    send(second)
+                    stop_if_asked()
+                stop_if_asked()
+                words.append("what to do now")
+                raise
+        time.sleep(0.01)
+        assert got == []
+    assert words == ["what to do now"]
+
+
+def test_a_signal_in_the_ending_of_a_refused_run_ends_nothing() -> None:
+    with caught(*ASKING) as got:
+        with pytest.raises(ValueError), noted_signals():
+            try:
+                raise ValueError
+            except ValueError:
+                with held_signals():
+                    send(signal.SIGINT)
+                    stop_if_asked()
+                raise
+        assert got == []
+
+
+def test_a_run_that_has_ended_well_hands_a_late_signal_on() -> None:
+    with caught(signal.SIGTERM) as got:
+        with noted_signals():
+            send(signal.SIGTERM)
+        time.sleep(0.01)
+        assert got == [signal.SIGTERM]
+
+
+def test_outside_a_run_nothing_is_raised() -> None:
+    with caught(signal.SIGTERM) as got:
+        send(signal.SIGTERM)
+        stop_if_asked()
+        assert got == [signal.SIGTERM]
+
+
+def test_a_run_inside_a_run_is_the_same_run() -> None:
+    with pytest.raises(Interrupted), noted_signals():
+        with noted_signals():
+            send(signal.SIGHUP)
+        stop_if_asked()
 
 
 def test_a_fault_inside_does_not_swallow_what_came() -> None:
@@ -126,7 +200,7 @@ def test_a_task_timeout_of_ansible_is_held_too() -> None:
 
 def test_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in HELD]
-    with signals_interrupt(), held_signals():
+    with noted_signals(), held_signals():
         assert [signal.getsignal(number) for number in HELD] != before
     assert [signal.getsignal(number) for number in HELD] == before
 
@@ -135,7 +209,8 @@ def test_another_thread_may_use_both_and_changes_nothing() -> None:
     before, seen = [signal.getsignal(number) for number in HELD], []
 
     def work() -> None:
-        with signals_interrupt(), held_signals():
+        with noted_signals(), held_signals():
+            stop_if_asked()
             seen.append([signal.getsignal(number) for number in HELD] == before)
 
     thread = threading.Thread(target=work)

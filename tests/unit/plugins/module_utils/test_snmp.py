@@ -15,7 +15,7 @@ pytest.importorskip("pysnmp")
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import ALL, read_state
-from ansible_collections.dcops.apc.plugins.module_utils._transport import address, snmp_common
+from ansible_collections.dcops.apc.plugins.module_utils._transport import address, snmp, snmp_common
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import CommunityClient, SnmpOptions, open_snmp
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.cards import UdpAgent, load
@@ -253,6 +253,20 @@ def test_a_community_that_looks_like_a_request_id_is_left_alone(agent: UdpAgent)
         assert client.exchange([MODEL])[0] == (o.MODEL, b"AP7724")
     assert len({bytes(request) for request in agent.seen}) == 3
     client.close()
+
+
+def test_a_question_is_encoded_once_for_all_clients(agent: UdpAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoding took 7 of the 12 ms of a read, for every host anew."""
+    encoded = []
+    monkeypatch.setattr(snmp, "_TEMPLATES", {})
+    plain = snmp.CommunityClient._encode
+    monkeypatch.setattr(snmp.CommunityClient, "_encode", lambda self, *what: encoded.append(what) or plain(self, *what))
+    for community in ("public", "public", "another"):
+        client = open_snmp(SnmpOptions("127.0.0.1", agent.port, community=community))
+        assert client.exchange([MODEL])[0] == (o.MODEL, b"AP7724")
+        client.close()
+    # Twice for each community: to find where the request-id sits.
+    assert len(encoded) == 4
 
 
 def test_ipv6_literal() -> None:

@@ -82,7 +82,7 @@ SKUS: list[tuple[str, str, int | None, str | None, bool]] = [
 def test_sku(sku: str, family: str, rated_va: int | None, form: str | None, connected: bool) -> None:
     product = parse_sku(sku)
     assert (product.family, product.rated_va, product.form, product.connected) == (family, rated_va, form, connected)
-    assert product.known_prefix and not product.oem
+    assert product.family is not None and not product.oem
 
 
 @pytest.mark.parametrize("sku", ["SMT1500RM2UCNC", "SMX1500RM2UCNC", "SMT1500ICNC"])

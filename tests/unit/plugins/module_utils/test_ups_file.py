@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table import LINES
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import (
-    ID_CHANGES,
-    OUTPUT_ON,
     UpdateFile,
     bears_output_on,
     expected_ids,
@@ -132,8 +131,9 @@ def test_output_on_only_by_the_table(installed: str) -> None:
 
 
 def test_the_tables_are_the_facts() -> None:
-    assert ID_CHANGES == {1001: 1013, 1010: 1025, 1019: 1025}
-    assert OUTPUT_ON == {1010: "07.9", 1019: "07.1", 1020: "10.1", 1024: "00.4"}
+    assert {line.id: line.becomes for line in LINES if line.becomes} == {1001: 1013, 1010: 1025, 1019: 1025}
+    bearing = {line.id: line.output_on_from for line in LINES if line.output_on_from}
+    assert bearing == {1010: "07.9", 1019: "07.1", 1020: "10.1", 1024: "00.4"}
     assert expected_ids(1010) == {1010, 1025} and expected_ids(18) == {18}
 
 

@@ -12,20 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity, Firmware
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import state as d
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import (
     EXPECTED,
     PENDING,
     GuardCase,
-    GuardVerdict,
     UpsSample,
     judge_update,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 YES, NO = Judged(True, "confirmed"), Judged(False, "not given")
@@ -73,12 +72,12 @@ def window(ups: d.UpsState, count: int = 20, every_s: float = 2.0, **more: Any) 
     ]
 
 
-def judge(samples: list[UpsSample], confirmed: Judged = NO, now_s: float | None = None, **more: Any) -> GuardVerdict:
+def judge(samples: list[UpsSample], confirmed: Judged = NO, now_s: float | None = None, **more: Any) -> Verdict:
     now = now_s if now_s is not None else (samples[-1].at_s + 0.5 if samples else 0.0)
     return judge_update(GuardCase(samples, now, Bounds(), more.pop("file", GOOD_FILE), confirmed, **more))
 
 
-def failing(verdict: GuardVerdict) -> set[str]:
+def failing(verdict: Verdict) -> set[str]:
     return {check.id for check in verdict.failing}
 
 
@@ -96,7 +95,7 @@ def test_every_check_is_judged_and_shown() -> None:
 
 
 def test_nothing_read_permits_nothing() -> None:
-    assert not judge([]).permitted and not GuardVerdict(()).permitted
+    assert not judge([]).permitted and not Verdict(None, ()).permitted
     silent = [*window(OFF), UpsSample(140.0, False, error="no answer")]
     assert not judge(silent).permitted and judge(silent).contradicted == ()
 
@@ -109,8 +108,27 @@ def test_the_window_needs_its_time_its_number_and_its_freshness() -> None:
     assert judge(window(OFF, count=8, every_s=4.9)).permitted
     assert failing(judge(window(OFF, every_s=5.1))) == {"stable"}
     samples = window(OFF)
-    assert judge(samples, now_s=samples[-1].at_s + 5.0).permitted
-    assert failing(judge(samples, now_s=samples[-1].at_s + 5.1)) == {"stable"}
+    assert judge(samples, now_s=samples[-1].at_s + 4.9).permitted
+    assert failing(judge(samples, now_s=samples[-1].at_s + 5.0)) == {"stable"}
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5, 3.0])
+def test_a_unit_whose_own_clock_does_not_run_with_ours_is_refused(rate: float) -> None:
+    """Answers out of a cache, or a speed that is declared and not true."""
+    samples = [replace(s, uptime_s=1000.0 + rate * (s.at_s - 100.0)) for s in window(OFF, count=30)]
+    verdict = judge(samples)
+    assert (
+        failing(verdict) == {"stable"} and "its own clock" in (verdict.check("stable") or verdict.failing[0]).observed
+    )
+
+
+def test_behind_a_change_the_window_starts_15_seconds_later() -> None:
+    samples = window(OFF, count=25)
+    samples[0] = replace(samples[0], ups=replace(samples[0].ups, flags=flags(1, 6, 58)))
+    assert failing(judge(samples)) == {"stable"}, "46 s behind the change, of which 15 do not count"
+    samples = window(OFF, count=26)
+    samples[0] = replace(samples[0], ups=replace(samples[0].ups, flags=flags(1, 6, 58)))
+    assert judge(samples).permitted
 
 
 SPOILS: dict[str, Any] = {

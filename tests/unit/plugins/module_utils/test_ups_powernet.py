@@ -340,3 +340,9 @@ def test_anything_decodes_to_bounded_plain_values(raw: dict[Any, Any]) -> None:
 def test_the_tables_above_are_the_objects_that_are_asked() -> None:
     asked = {getattr(o, name) for name in dir(o) if name.startswith("UPS_")}
     assert asked == {oid for oid in OIDS if oid[:-1] not in (NAME, STATE, TYPE)} | {NAME, STATE, TYPE}
+
+
+def test_what_has_no_place_of_its_own_is_shown_by_its_name() -> None:
+    temperature = (*o.UPS, 2, 2, 2, 0)
+    assert dict(decode_ups({temperature: 24}).others)["battery_temperature_c"].value == 24
+    assert dict(decode_ups({temperature: -1}).others)["battery_temperature_c"].kind is Kind.NOT_FITTED

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, judge
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
-from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_info
+from ansible_collections.dcops.apc.plugins.module_utils._runs import ats_info, ups_info
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
 from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import facts_of
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
@@ -332,6 +332,24 @@ def test_simulated_devices_that_are_no_ups(ask: Ask, device: str) -> None:
     assert result["error"]["kind"] == "not_a_ups" and result["nmc"]["description"]
 
 
+@pytest.mark.parametrize(
+    ("device", "applies"), [("ap7724", [True, False]), ("ap7750", [False, True]), ("ap8853", None)]
+)
+def test_a_rack_ats_is_read_as_one_where_that_is_asked(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, device: str, applies: list[bool] | None
+) -> None:
+    """Its exposure comes from the module; what is neither stays what it was."""
+    monkeypatch.setattr(ats_info, "open_snmp", lambda given: unit(device))
+    result = ask("ups_ap9624_info", unit(device), ats_too=True)
+    if applies is None:
+        assert result["error"]["kind"] == result["status"] == "not_a_ups" and "ats" not in result
+        return
+    assert "failed" not in result and result["status"] == "ats" and "ap9624" not in result
+    assert result["ats"]["model"] == device.upper() and result["line"].startswith("ats | ")
+    assert [item["applies"] for item in result["exposures"]] == applies
+    assert [item["bulletin"] for item in result["exposures"]] == ["FA156178", "FA156135"]
+
+
 @pytest.mark.parametrize("name", ["ups_info", "ups_ap9624_info"])
 def test_a_silent_unit(ask: Ask, name: str) -> None:
     class Silent(MemoryClient):
@@ -356,7 +374,8 @@ def test_a_ups_by_its_communication_alone(ask: Ask) -> None:
 
 def test_what_is_shown_is_what_ansible_takes(ask: Ask) -> None:
     result = ask("ups_ap9624_info", unit("smt1500rm2u"), interface_expander="present")
-    assert set(result) == {"changed", "ups", "nmc", "ap9624", "diff"}
+    said = {"status", "line", "verdict", "what_to_do"}
+    assert set(result) == {"changed", "ups", "nmc", "ap9624", "diff"} | said
     assert set(result["ap9624"]) == {
         "status", "current", "fixed_in", "rule", "basis", "identified_by", "reason", "source", "expander", "advice",
     }  # fmt: skip

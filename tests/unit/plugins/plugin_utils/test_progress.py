@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.plugin_utils import _progress
+from ansible_collections.dcops.apc.plugins.plugin_utils import _progress, _terminal
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
 
 
@@ -105,8 +105,8 @@ def test_awx_gives_a_pseudo_terminal_and_keeps_a_log(monkeypatch: pytest.MonkeyP
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(_progress.sys, "stderr", Terminal())
+    terminal = Terminal()
     monkeypatch.delenv("AWX_ISOLATED_DATA_DIR", raising=False)
-    assert _progress._is_terminal() is True
+    assert _terminal._is_terminal(terminal, 2) is True
     monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", "/runner/artifacts/1")
-    assert _progress._is_terminal() is False
+    assert _terminal._is_terminal(terminal, 2) is False

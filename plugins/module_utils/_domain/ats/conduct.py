@@ -1,0 +1,182 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run does next under a permit, from what it sees: the one place where a reading becomes an event.
+
+Pure. The procedure asks again after each event and each sample until nothing is left; what it must say, and in
+which order it says and writes, follows from ``GIVES`` and ``TAKES`` (SAFETY 1.8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
+    BY_DEED,
+    SECONDARY,
+    Permit,
+    PermitState,
+    What,
+)
+
+# Written first, then measured once more, then said or done.
+GIVES = frozenset({What.PERMISSION, What.RELEASE, What.STOR, What.LAST_BLOCK})
+# Said first, then written.
+TAKES = frozenset({What.WITHDRAW, What.READS_IN, What.DEED_ENDS})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look at the unit, judged. ``out``: does what the permit rests on read so (None: not known)?
+
+    ``bad``: what stands against a permission; empty where nothing does. ``ready``: nothing but the person's next action
+    is missing, over a whole window, the peers included. ``hold``: every check holds but the deed's own.
+    ``deed``: a deed that a person has said and that counts now; ``deed_over``: why the one that stands has ended.
+    """
+
+    answered: bool = True
+    out: bool | None = None
+    bad: str = ""
+    ready: bool = False
+    hold: bool = False
+    deed: str = ""
+    deed_over: str = ""
+
+
+def isolating(permit: Permit, seen: Seen) -> What | None:
+    """The next event on the way from a promise to ``isolated`` (SAFETY 4.1, 4.2); None: measure on."""
+    if permit.state is PermitState.WITHDRAWN:
+        if permit.back_to == PermitState.RETURNING.value:
+            return None  # restore alone goes on in it
+        if seen.out is False and not permit.read_in:
+            return What.READS_IN
+        return What.AGAIN if seen.ready and not seen.bad else None
+    if permit.state is PermitState.ASKED:
+        return _asked(permit, seen)
+    if permit.state is PermitState.OPEN:
+        return _open(permit, seen)
+    if permit.state is PermitState.OUT:
+        return _out(permit, seen)
+    if permit.state is PermitState.ISOLATED:
+        return _ended(seen)
+    return None
+
+
+def _ended(seen: Seen) -> What | None:
+    if seen.out is False:
+        return What.READS_IN
+    return What.DEED_ENDS if seen.deed_over else None
+
+
+def _asked(permit: Permit, seen: Seen) -> What | None:
+    if seen.out is False and not permit.read_in:
+        return What.READS_IN  # so that a later process knows too from when on a deed counts
+    if permit.method not in BY_DEED:
+        return What.PERMISSION if seen.ready and not seen.bad and seen.out is not None else None
+    if permit.deed and (seen.deed_over or seen.out is False):
+        return _ended(seen)
+    if seen.deed and not permit.deed and not seen.deed_over and seen.out is not False:
+        return What.DEED
+    return What.HOLDS if permit.deed and seen.hold else None
+
+
+def _open(permit: Permit, seen: Seen) -> What | None:
+    if seen.bad:
+        return What.WITHDRAW
+    if seen.out is True:
+        return What.READS_OUT
+    if seen.out is False and not permit.read_in:
+        return What.READS_IN
+    # Live, and the window broke: nobody is to pull on what was measured before.
+    return None if seen.ready else What.WITHDRAW
+
+
+def _out(permit: Permit, seen: Seen) -> What | None:
+    if seen.bad:
+        return What.WITHDRAW
+    if seen.out is False:
+        return What.READS_IN
+    if permit.deed and seen.deed_over:
+        return What.DEED_ENDS
+    if not permit.deed:
+        return What.DEED if seen.deed and seen.out is True else None
+    return What.HOLDS if seen.hold else None
+
+
+def watching(permit: Permit, seen: Seen) -> What | None:
+    """While a file is sent: only what ends the deed; the file's own fate is the other machine's."""
+    if permit.state in (PermitState.ISOLATED, PermitState.SENDING) and permit.deed:
+        return _ended(seen)
+    return None
+
+
+@dataclass(frozen=True)
+class Return:
+    """What restore sees (SAFETY 4.8). ``holds``: all that a release rests on. ``steady``: redundant for more than 60 s.
+
+    ``broken``: what takes a release back. ``due``: something has to come back at all (a source, or the loads).
+    """
+
+    holds: bool = False
+    broken: str = ""
+    steady: bool = False
+    due: bool = True
+
+
+def returning(permit: Permit, seen: Return) -> What | None:
+    """The next event of restore; None: measure on."""
+    if permit.state is PermitState.RETURNING:
+        if seen.broken:
+            return What.WITHDRAW
+        return What.BACK if seen.steady else None
+    if permit.state is PermitState.WITHDRAWN:
+        return What.AGAIN if seen.holds and not seen.broken else None
+    if permit.state is PermitState.ISOLATED and seen.steady and not seen.due:
+        return What.READS_IN  # what the deed said is over: it is back
+    if permit.state in RELEASABLE and not permit.unsettled:
+        if seen.steady and not seen.due and permit.state in CLOSABLE:
+            # A source that is back before the word needs none.
+            return What.BACK
+        if seen.holds and not seen.broken and seen.due:
+            return What.RELEASE
+    return None
+
+
+CLOSABLE = frozenset({PermitState.ASKED, PermitState.SETTLED})
+RELEASABLE = frozenset(
+    {PermitState.NONE, PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.CLOSED}
+)
+
+
+class Act:
+    """What a sentence may allow a person to do; nothing else ever is."""
+
+    PULL_SECONDARY = "pull_secondary"
+    UNLOAD = "unload"
+    PUT_BACK_SECONDARY = "put_back_secondary"
+    CONNECT_LOADS = "connect_loads"
+
+
+def allowed(permit: Permit) -> frozenset[str]:
+    """What the permit as it stands lets a person do. Unloading is always safe and is no permission of its own."""
+    if permit.state in (PermitState.OPEN, PermitState.OUT):
+        return frozenset({Act.PULL_SECONDARY} if permit.rests_on == SECONDARY else {Act.UNLOAD})
+    if permit.state is PermitState.RETURNING:
+        acts = set()
+        if permit.source_off or permit.found:
+            acts.add(Act.PUT_BACK_SECONDARY)
+        if permit.loads_off:
+            acts.add(Act.CONNECT_LOADS)
+        return frozenset(acts)
+    return frozenset()
+
+
+def begins(permit: Permit) -> What | None:
+    """What a new process sends first: a dead one's standing permission is withdrawn before anything is measured."""
+    return What.WITHDRAW if permit.stands else None
+
+
+def ends(permit: Permit) -> What | None:
+    """What the end of a run sends, however it ends: no permission outlives it."""
+    return What.WITHDRAW if permit.stands else None
