@@ -155,6 +155,8 @@ class LiveProgress:
 
     def finish(self) -> None:
         """Behind the last line, before the result goes the same way: nothing of ours may be under way in it."""
+        if self._straight is not None:
+            self._straight.drain(_DRAIN_S)
         if self._lines is not None:
             self._lines.finish(_DRAIN_S, self.orphaned)
 

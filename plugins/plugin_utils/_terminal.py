@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The person's terminal from a worker process: writing that waits for no reader, and a question. Private."""
 
 from __future__ import annotations
@@ -101,6 +103,16 @@ class Outlet:
         self._waiting.append(_encoded(NOT_GIVEN))
         threading.Thread(target=self._start, daemon=True).start()
         return False
+
+    def drain(self, seconds: float, now: Callable[[], float] = time.monotonic) -> bool:
+        """At a run's end: what still waits gets so long a last chance. True: all is out."""
+        end = now() + seconds
+        while True:
+            with self._lock:
+                if self._flush() or self._handle < 0 or now() >= end:
+                    return not self._waiting
+            self._await(end - now())
+            time.sleep(_PUMP_S / 4)
 
     @property
     def waiting(self) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7). Private to the collection."""
+"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7)."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ __all__ = [
     "chain",
     "history",
     "is_fresh",
+    "keys_in",
     "last_word",
     "of_this_unit",
     "open_runs",
@@ -201,8 +202,13 @@ def related_keys(folder: Path, keys: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+def keys_in(folder: Path) -> list[str]:
+    """All keys by which the folder knows units. Raises Stop("state")."""
+    return sorted({key for path in _files(folder, ("",)) for key in path.stem.split("_")[1:-1]})
+
+
 def _files(folder: Path, keys: Iterable[str]) -> list[Path]:
-    wanted = tuple(f"_{key}_" for key in keys)
+    wanted = tuple(f"_{key}_" if key else "" for key in keys)
     try:
         # Not Path.glob(): that takes a folder that may not be read for an empty one.
         listed = os.listdir(folder)

@@ -158,6 +158,7 @@ def returning(permit: Permit, seen: Return) -> What | None:
     return None
 
 
+DEED_CARRIERS = frozenset({PermitState.ASKED, PermitState.ISOLATED, PermitState.SENDING})
 CLOSABLE = frozenset({PermitState.ASKED, PermitState.SETTLED})
 RELEASABLE = frozenset(
     {PermitState.NONE, PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.CLOSED}
@@ -187,9 +188,15 @@ def allowed(permit: Permit) -> frozenset[str]:
     return frozenset()
 
 
-def begins(permit: Permit) -> What | None:
-    """What a new process sends first: a dead one's standing permission is withdrawn before anything is measured."""
-    return What.WITHDRAW if permit.stands else None
+def begins(permit: Permit, ended: bool = True) -> What | None:
+    """What a new process sends first: a dead one's standing permission is withdrawn before anything is measured.
+
+    ``ended``: the evidence shows the end of the run before. Where it does not, that run may have said, without being
+    able to write it, that a plug may be put back; so its deed has to be said again.
+    """
+    if permit.stands:
+        return What.WITHDRAW
+    return What.DEED_ENDS if permit.deed and not ended and permit.state in DEED_CARRIERS else None
 
 
 def ends(permit: Permit) -> What | None:

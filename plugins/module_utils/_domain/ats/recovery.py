@@ -209,7 +209,7 @@ def only_words(bad: Sequence[Mapping[str, Any]], given: Given) -> bool:
         if check["id"] == "cold_start_confirmed":
             if not str(check["observed"]).startswith(("power_cycled: ", "one_input: ")):
                 return False
-        elif check["id"] != "no_load_confirmed":
+        elif check["id"] not in ("promised", "no_load_confirmed"):
             return False
     return given.said_power_cycled
 
@@ -225,7 +225,7 @@ def waits_for_a_download(checks: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _is_for_a_person(name: str) -> bool:
-    return name == "load_zero" or name.endswith(_FOR_A_PERSON)
+    return name in ("load_zero", "promised") or name.endswith(_FOR_A_PERSON)
 
 
 def _ask(method: str, checks: Sequence[Mapping[str, Any]], given: Given) -> tuple[str, tuple[str, ...]]:

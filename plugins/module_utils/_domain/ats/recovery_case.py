@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import SECONDARY
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, FileState, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 
 # An outage is planned for hours; the readings and the log of before it are what the cold start is proved against.
@@ -107,6 +109,8 @@ class _Reading:
     def __init__(self) -> None:
         self.methods: dict[str, str] = {}
         self.attempted: set[str] = set()
+        # What the permit rested on when the file was agreed: its record stands before the file's own.
+        self.rests_on = ""
         self.whole: list[str] = []
         self.way: Way | None = None
         self.baseline: datetime | None = None
@@ -126,29 +130,45 @@ class _Reading:
         elif kind == "recovery_attempt":
             self.attempted.add(run)
             self.way, self.baseline, self.loads_off = Way.RECOVERY, None, True
-        elif kind == "stor_begin" and method == "app_only":
-            self.way, self.loads_off = Way.APP_ONLY, record.get("loads_off") is not False
-        elif kind == "stor_end" and run in self.attempted and "_aos_" not in str(record.get("file", "")):
-            self.whole.append(run)
+        elif kind == "sending":
+            self._sending(record, run, method)
         elif kind == "settled":
             self.whole.clear()
-        elif self._closes(record, kind, method):
-            self.way, self.baseline, self.loads_off = None, None, True
-            self.whole.clear()
-            self.damaged.clear()
+        elif kind == "permit":
+            self._permit(record)
+
+    def _sending(self, record: Mapping[str, Any], run: str, method: str) -> None:
+        try:
+            sent = Sending.of_record(record.get("sending", {}))
+        except (TypeError, ValueError):
+            self._damaged(run)
+            return
+        if record.get("event") == FileEvent.AGREE.value and method == "app_only":
+            self.way, self.loads_off = Way.APP_ONLY, self.rests_on != SECONDARY
+        whole = sent.kind == "app" and sent.state in (FileState.SENT, FileState.WHOLE)
+        # Its end and its proof are two records of one attempt.
+        if whole and run in self.attempted and run not in self.whole:
+            self.whole.append(run)
+
+    def _permit(self, record: Mapping[str, Any]) -> None:
+        event, permit = record.get("event"), record.get("permit")
+        if not isinstance(event, Mapping) or not isinstance(permit, Mapping):
+            self._damaged(str(record.get("run", "")))
+            return
+        self.rests_on = str(permit.get("rests_on", ""))
+        # Without a permit (its evidence was lost) what restore saw steady leaves none behind.
+        if event.get("what") == "back" and permit.get("state") in ("closed", "none"):
+            self._close()
+
+    def _close(self) -> None:
+        self.way, self.baseline, self.loads_off = None, None, True
+        self.whole.clear()
+        self.damaged.clear()
 
     def _damaged(self, run: str) -> None:
         if run not in self.damaged:
             self.damaged.append(run)
         self.way = self.way or Way.NOT_KNOWN
-
-    def _closes(self, record: Mapping[str, Any], kind: str, method: str) -> bool:
-        if kind == "permit":
-            event, permit = record.get("event"), record.get("permit")
-            back = isinstance(event, Mapping) and event.get("what") == "back"
-            return back and isinstance(permit, Mapping) and permit.get("state") == "closed"
-        # The input is back first, then the loads may be connected: only the second is the end.
-        return kind == "redundant" and (method == "no_load" or self.way is Way.APP_ONLY)
 
     def case(self) -> Case:
         return Case(self.way, self.baseline, self.loads_off, len(self.whole), tuple(self.damaged))

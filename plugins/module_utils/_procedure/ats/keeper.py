@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -119,7 +119,8 @@ class Keeper:
         if after.refusal:
             self._desk.record("word_refused", event=event.to_record(), reason=after.refusal)
             return False
-        if after != self.permit:
+        # That all is back is written even where the permit knew it: an earlier torn record is over with it.
+        if after != self.permit or what is What.BACK:
             self.permit = after
             self._desk.record("permit", event=event.to_record(), permit=after.to_record())
         return True
@@ -148,25 +149,24 @@ class Keeper:
 
     def agree(self, file: Sending) -> None:
         """Before anything leaves. Raises Stop("state") where it cannot be written."""
-        before = self.files.get(file.kind)
-        same = before is not None and before.sha256 == file.sha256
-        deaf = bool(before and same and before.deaf and before.state is FileState.CUT)
-        agreed = files.step(
-            Sending(file.file, file.kind, file.version, file.sha256, file.size, deaf=deaf), FileEvent.AGREE
-        )
+        before = self.files.get(file.kind, Sending(kind=file.kind))
+        # Of another file than before nothing is known; that the card was deaf is kept only for the same one.
+        deaf = before.deaf and before.sha256 == file.sha256
+        named = replace(before, file=file.file, version=file.version, sha256=file.sha256, size=file.size, deaf=deaf)
+        agreed = files.step(named, FileEvent.AGREE)
+        if agreed.refusal:
+            raise Stop("state", f"{file.file}: {agreed.refusal}")
         event = self._event(What.STOR, file.file)
         after = self._step(event)
         self._desk.record_or_stop("permit", event=event.to_record(), permit=after.to_record())
         self._desk.record_or_stop("sending", event=FileEvent.AGREE.value, sending=agreed.to_record())
         self.permit, self.files[file.kind] = after, agreed
 
-    def file(self, kind: str, event: FileEvent, write: bool = True, deaf: bool | None = None) -> Sending:
+    def file(self, kind: str, event: FileEvent, write: bool = True) -> Sending:
         before = self.files.get(kind, Sending(kind=kind))
         after = files.step(before, event)
         if after.refusal:
             raise Stop("state", f"{before.file or kind}: {after.refusal}")
-        if deaf is not None:
-            after = Sending(**{**after.__dict__, "deaf": deaf})
         if event is FileEvent.STOR and kind not in self.begun:
             self.begun.append(kind)
         self.files[kind] = after

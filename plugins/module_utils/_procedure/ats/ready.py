@@ -154,7 +154,14 @@ def look(unit: Unit) -> Seen:
     hold = not bad and all(check.ok or check.id in _DEED_CHECKS for check in final.checks)
     heard = unit.listen(out)
     return Seen(
-        answered=sample.answered, out=out, bad=bad, ready=ready, hold=hold, deed=heard, deed_over=deed_over(unit)
+        answered=sample.answered,
+        out=out,
+        bad=bad,
+        ready=ready,
+        hold=hold,
+        dark=unit.dark_state() is not None,
+        deed=heard,
+        deed_over=deed_over(unit),
     )
 
 

@@ -104,7 +104,7 @@ class Settling:
 
     def _conclude(self) -> None:
         unit, card = self.unit, self.unit.observer.newest.identity
-        if unit.permit.state is PermitState.SETTLING:
+        if unit.permit.state is PermitState.SETTLING or unit.permit.unsettled:
             unit.keeper.send(What.SETTLED)
         unit.keeper.files.pop("app", None)
         unit.keeper.torn = False

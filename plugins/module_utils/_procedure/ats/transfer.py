@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
@@ -213,7 +212,7 @@ class Gate:
         """It answered a while into the storing and then fell silent: on the next try it counts as deaf."""
         unit = self.unit
         if self.answered_at_stor and not unit.observer.newest.answered:
-            unit.keeper.files["app"] = replace(unit.keeper.files["app"], deaf=True)
+            unit.keeper.file("app", FileEvent.DEAF)
 
 
 def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Gate:

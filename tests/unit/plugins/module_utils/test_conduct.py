@@ -150,6 +150,15 @@ def test_no_permission_outlives_a_run():
         assert conduct.ends(at(state)) is expected
 
 
+def test_a_deed_is_not_carried_over_from_a_run_without_an_end():
+    """Its disk failed as it said that a plug may be put back: nothing of that is in the evidence."""
+    for state in conduct.DEED_CARRIERS:
+        assert conduct.begins(at(state, deed="d"), ended=False) is What.DEED_ENDS
+        assert conduct.begins(at(state, deed="d"), ended=True) is None
+        assert not step(at(state, deed="d"), Event(What.DEED_ENDS)).deed
+    assert conduct.begins(at(PermitState.OPEN, deed="d"), ended=False) is What.WITHDRAW
+
+
 def test_an_act_is_allowed_only_while_a_permission_stands():
     for state in PermitState:
         acts = allowed(at(state, source_off=True, loads_off=True))

@@ -26,7 +26,15 @@ NOW = datetime(2026, 3, 14, 10, 0, tzinfo=timezone.utc)
 GOOD = {"controller_comm": "established", "redundancy": "fully_redundant", "load": {"total_current_a": 8.8}}
 CARD = {"uptime_s": 5000.0, "simulated": None}
 NO_WARRANTY = Given("ats-23", warranty="no", package=True, primary="A")
-RECOVERY_CHECKS = ("identity", "package", "load_zero", "no_load_confirmed", "cold_start_confirmed", "stable")
+RECOVERY_CHECKS = (
+    "identity",
+    "package",
+    "load_zero",
+    "promised",
+    "no_load_confirmed",
+    "cold_start_confirmed",
+    "stable",
+)
 
 
 def look(case: Case | None = None, findings: Any = (), **ats: Any) -> Facts:
@@ -135,7 +143,7 @@ def test_all_holds_so_it_is_sent() -> None:
 
 
 def test_without_words_the_steps_are_said_in_their_order() -> None:
-    decided = decide(LOST, NO_WARRANTY, "load_zero", "no_load_confirmed", "cold_start_confirmed")
+    decided = decide(LOST, NO_WARRANTY, "load_zero", "promised", "no_load_confirmed", "cold_start_confirmed")
     assert decided.next_step is NextStep.KEEP_AND_STOP
     text = " ".join(decided.ask)
     order = [
@@ -160,14 +168,16 @@ def test_a_slip_of_the_pen_spends_no_cold_start() -> None:
         ("power_cycled: given only for other units", NextStep.STOP),
         ("no new cold start row", NextStep.KEEP_AND_STOP),
     ):
-        measured = {"interlock": {"checks": checks("cold_start_confirmed", "no_load_confirmed", observed=observed)}}
+        measured = {
+            "interlock": {"checks": checks("cold_start_confirmed", "promised", "no_load_confirmed", observed=observed)}
+        }
         assert recovery.after_measuring(decided, LOST, Case(), given, measured).next_step is step
 
 
 @pytest.mark.parametrize("bad", sorted(set(EXPECTED) - recovery.FOR_TIME))
 def test_a_check_that_no_person_can_mend_asks_nobody_for_anything(bad: str) -> None:
     decided = decide(LOST, NO_WARRANTY, bad)
-    person = bad == "load_zero" or bad.endswith("_confirmed")
+    person = bad in ("load_zero", "promised") or bad.endswith("_confirmed")
     assert decided.next_step in (NextStep.STOP, NextStep.KEEP_AND_STOP)
     assert ("Shut down" in " ".join(decided.ask)) is person
     assert person or recovery_words.WHEN_IN_DOUBT in decided.reason
@@ -188,7 +198,7 @@ def test_no_checks_at_all_is_no_permission() -> None:
 
 def test_app_only_leaves_the_load_on() -> None:
     facts = Facts(Picture.NO_APP, restore=False, kept=False, loads_off=True)
-    asked = decide(facts, NO_WARRANTY, "disconnected_confirmed")
+    asked = decide(facts, NO_WARRANTY, "promised", "disconnected_confirmed")
     text = " ".join(asked.ask)
     assert asked.next_step is NextStep.STOP and "the load stays on" in text and "both inputs" not in text
     word = {"what": "secondary_disconnected", "ok": True}
