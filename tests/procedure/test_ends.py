@@ -126,10 +126,18 @@ def deed_time_over(tmp_path: Path) -> Reached:
     return case, case.run()
 
 
-def aos_old_versions(tmp_path: Path) -> Reached:
+def aos_denied(tmp_path: Path) -> Reached:
+    """The card is back without it, and its old app has not answered yet."""
     case = begin(tmp_path)
     case.device.fault("comes_back_with_old_version")
     return case, case.run()
+
+
+def aos_old_versions(tmp_path: Path) -> Reached:
+    case, _report = aos_denied(tmp_path)
+    case.bench.clock.sleep(2000.0)
+    case.bench.speaks = False
+    return case, case.run(confirmations=())
 
 
 def failed_stands(tmp_path: Path) -> Reached:
@@ -160,9 +168,9 @@ def unchanged_not_redundant(tmp_path: Path) -> Reached:
 def recovery_under_way(tmp_path: Path) -> Reached:
     """Somebody takes the last input out, and the card goes on answering for a moment."""
     case = begin(tmp_path, Method.RECOVERY)
-    out = {"input_a_status": "fail", "input_a_voltage_v": 0, "input_b_status": "fail", "input_b_voltage_v": 0}
+    out = {"source_a": 1, "source_b": 1, "voltage_a": 0, "voltage_b": 0, "frequency_a": 0, "frequency_b": 0}
     case.device.fault("override", values=out)
-    return case, case.run()
+    return case, case.run(confirmations=())
 
 
 def recovery_failed_twice(tmp_path: Path) -> Reached:
@@ -389,6 +397,7 @@ ENDS: list[tuple[State, Callable[[Path], Reached], bool, tuple[str, ...]]] = [
     (State.AOS_NEW_OLD_APP, aos_new_old_app, True, ("new AOS", "old app", "Source A is in", "restore step")),
     (State.AOS_NEW_OLD_APP, aos_new_and_nobody_says_the_deed, True, ("new AOS", "Keep source A out", "send the app")),
     (State.AOS_NEW_NO_APP, aos_new_no_app, True, ("Leave every plug as it is", "app_only")),
+    (State.AOS_SENT_UNSURE, aos_denied, True, (AS_IT_IS, "do not power-cycle")),
     (State.AOS_OLD_VERSIONS, aos_old_versions, True, ("old versions still answer", "Keep source A out", "run again")),
     (State.AOS_SENT_UNSURE, aos_cut, True, (AS_IT_IS, "do not power-cycle")),
     (State.APP_SENT_SECONDARY_DEAD, app_sent_secondary_dead, True, ("DO NOT RECONNECT source A", "retry")),

@@ -18,7 +18,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import reads_out
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
@@ -106,12 +106,17 @@ def _controller(unit: Unit, sample: Sample) -> State | None:
     if not lost:
         return None
     if unit.options.method is Method.RECOVERY:
-        if not live_inputs(sample) and sample.app_answers:
+        if _both_out(sample):
             return State.RECOVERY_UNDER_WAY
         if len(unit.keeper.attempts) + ("app" in unit.keeper.begun) >= TWICE:
             return State.RECOVERY_FAILED_TWICE
     # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
     return State.CONTROLLER_LOST_ISOLATED if unit.isolated_when_last_heard else State.CONTROLLER_LOST_LIVE
+
+
+def _both_out(sample: Sample) -> bool:
+    """A lost controller's inputs often read as nothing at all, and unknown is neither live nor dead (SAFETY 2)."""
+    return not live_inputs(sample) and all(sample.ats.input(source).status.is_(Health.FAIL) for source in Source)
 
 
 def _returned(unit: Unit, sample: Sample, given: State | None) -> State | None:
