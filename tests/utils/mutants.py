@@ -119,7 +119,7 @@ MUTANTS = {
         CONDUCT,
         'no permission outlives it."""\n    return What.WITHDRAW if permit.stands else None',
         'no permission outlives it."""\n    return What.WITHDRAW if permit.stands and not permit.deed else None',
-        (*OF_CONDUCT, "tests/model/test_model.py"),
+        OF_CONDUCT,
     ),
     "a deed is carried over from a run without an end": Mutant(
         CONDUCT, "if permit.deed and not ended and", "if not permit.deed and", OF_CONDUCT
