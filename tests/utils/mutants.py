@@ -40,7 +40,10 @@ OF_CONDUCT = (f"{UNIT}/test_conduct.py",)
 def row(event: str, *cells: str) -> str:
     """A row of the permit's table as it is written there."""
     widths = (12, 10, 10, 10, 10, 10, 9, 9, 10, 10, 10)
-    return "".join(cell.ljust(width) for cell, width in zip((event, *cells[:-1]), widths, strict=True)) + cells[-1]
+    return (
+        "".join(cell.ljust(width - 1) + " " for cell, width in zip((event, *cells[:-1]), widths, strict=True))
+        + cells[-1]
+    )
 
 
 def transition(event: str, before: str, after: str) -> Mutant:
