@@ -1,33 +1,32 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both.
 
-Private to the collection.
-"""
+"""What module and action plugin share: the table of runs, errors to results, and secrets kept out of both."""
 
 from __future__ import annotations
 
 import copy
 import traceback
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import redact_url
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
     ats_info,
     ats_interlock_info,
+    ats_permit_info,
+    ats_recovery_info,
     ats_wait,
+    ats_word,
     compliance_report,
     firmware_package_info,
     nmc_config_backup,
@@ -38,6 +37,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ups_firmware,
     ups_info,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import Left
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hidden, secrets_of
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
@@ -55,7 +55,10 @@ RUNS: dict[str, ModuleType] = {
     "ats_firmware": ats_firmware,
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
+    "ats_permit_info": ats_permit_info,
+    "ats_recovery_info": ats_recovery_info,
     "ats_wait": ats_wait,
+    "ats_word": ats_word,
     "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
     "nmc_config_backup": nmc_config_backup,
@@ -72,8 +75,6 @@ KINDS = frozenset(
 )
 # Ansible's own words, so that both paths read alike.
 HIDDEN_PARAMETER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-# True whatever was sent before: for errors that come without a state.
-STAY = "Leave every plug and every load as it is, do not power-cycle the unit, and run again."
 _MAX_TRACEBACK = 20_000
 _UNBOUNDED = 1_000_000
 
@@ -84,68 +85,69 @@ class NullProgress:
     def say(self, text: str, key: str | None = None) -> None:
         pass
 
+    def stop(self, text: str) -> None:
+        pass
+
+    def permit(self, text: str) -> bool:
+        """Nobody could be shown it: not given."""
+        return False
+
 
 def run_named(name: str, params: Mapping[str, Any], check_mode: bool, progress: Any) -> dict[str, Any]:
     """Does the work and returns the whole result in plain JSON types, without a secret. Never raises an Exception."""
     spec: Spec = RUNS[name].ARGUMENT_SPEC
+    left = left_by(name)
+    # Of what is raised before the unit is at hand; later ones come as a Stop with the state that was found.
+    untouched = left.state if left else None
     try:
         check_options(params)
         result: dict[str, Any] = RUNS[name].run(dict(params), check_mode, progress)
     except OptionError as exc:
-        result = failure(spec, params, "unsupported", exc.message, State.NOTHING_SENT_UNSURE)
+        result = failure(left, params, "unsupported", exc.message, untouched)
     except ConfirmationError as exc:
-        result = failure(spec, params, "refused", f"{exc}.", State.NOTHING_SENT_UNSURE)
+        result = failure(left, params, "refused", f"{exc}.", untouched)
     except (PackageError, TransportError) as exc:
-        # Raised before the unit is at hand only; later ones come as a Stop with the state that was found.
-        result = failure(spec, params, exc.kind, exc.message, State.NOTHING_SENT_UNSURE)
+        result = failure(left, params, exc.kind, exc.message, untouched)
     except Stop as exc:
-        result = failure(spec, params, exc.kind, exc.message, exc.state, exc.details)
+        result = failure(left, params, exc.kind, exc.message, exc.state, exc.details)
         if exc.verdict is not None:
             result["interlock"] = exc.verdict
     except Interrupted as exc:
-        result = failure(spec, params, "state", f"The run was ended: {exc}.")
+        result = failure(left, params, "state", f"The run was ended: {exc}.")
     except Exception as exc:
         first = (str(exc).splitlines() or [""])[0][:300]
-        result = failure(spec, params, "internal", f"Unexpected {type(exc).__name__}: {first}")
+        result = failure(left, params, "internal", f"Unexpected {type(exc).__name__}: {first}")
         result["exception"] = traceback.format_exc()[-_MAX_TRACEBACK:]
     result.setdefault("changed", False)
     return sanitized(result, secrets_of(spec, params))
 
 
+def left_by(name: str) -> Left | None:
+    """What a failing run of this module leaves; None: it can move no unit."""
+    left: Left | None = RUNS[name].LEFT
+    return left
+
+
 def failure(
-    spec: Spec,
+    left: Left | None,
     params: Mapping[str, Any],
     kind: str,
     message: str,
-    state: State | None = None,
+    state: Enum | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Modules that can move a unit also say what the person must do now: every end has its instruction."""
     kind = kind if kind in KINDS else "internal"
     details = details or {}
     result = {**details, "failed": True, "msg": message, "error": {"kind": kind, "message": message}}
-    if "method" in spec:
+    if left is not None and left.state is not None:
+        state, words = left.told(state, params, details)
         result.setdefault("state", state)
         if not result.get("next_action"):
-            result["next_action"] = next_action(state, _context(params, details)) if state is not None else STAY
-    elif "update_timeout_s" in spec:
-        # Options that are refused before the run begins; later ones bring their own.
-        result.setdefault("state", UpsEnd.NOTHING_SENT)
-        result.setdefault("next_action", ups_next_action(UpsEnd.NOTHING_SENT))
+            result["next_action"] = words
+    if left is not None and left.more is not None:
+        result = {**left.more(kind, message, result), **result}
     return result
-
-
-def _context(params: Mapping[str, Any], details: Mapping[str, Any]) -> Context:
-    # The options may be what is wrong: nothing in them is taken for granted.
-    methods = {method.value: method for method in Method}
-    primary = {source.name: source for source in Source}.get(str(params.get("primary_source")))
-    differences = tuple(str(item) for item in details.get("differences") or ())
-    return Context(
-        methods.get(str(params.get("method")), Method.SINGLE_SOURCE),
-        primary,
-        str(details.get("holder", "")),
-        differences,
-    )
 
 
 def sanitized(result: Mapping[str, Any], secrets: Iterable[str]) -> dict[str, Any]:
@@ -193,13 +195,18 @@ def credential_warnings(spec: Spec, params: Mapping[str, Any]) -> list[str]:
 class _Module(AnsibleModule):  # type: ignore[misc]
     """AnsibleModule with our own hiding of secrets, also where it fails by itself over a wrong option."""
 
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        # First: what comes next may fail over an option.
+        self.run_name = name
+        super().__init__(**kwargs)
+
     def exit_json(self, **kwargs: Any) -> None:
         self._leave_readable()
         super().exit_json(invocation=invocation(self.argument_spec, self.params), **kwargs)
 
     def fail_json(self, msg: str, **kwargs: Any) -> None:
         if "error" not in kwargs:
-            kwargs.update(refused_options(self.argument_spec, self.params, str(msg)))
+            kwargs.update(refused_options(self.run_name, self.params, str(msg)))
             msg = kwargs.pop("msg")
             del kwargs["failed"]
         self._leave_readable()
@@ -211,17 +218,18 @@ class _Module(AnsibleModule):  # type: ignore[misc]
             self.no_log_values.discard(value)
 
 
-def refused_options(spec: Spec, params: Mapping[str, Any], message: str) -> dict[str, Any]:
+def refused_options(name: str, params: Mapping[str, Any], message: str) -> dict[str, Any]:
     """The result where the options do not fit the argument spec."""
-    result = failure(spec, params, "unsupported", message, State.NOTHING_SENT_UNSURE)
+    left = left_by(name)
+    result = failure(left, params, "unsupported", message, left.state if left else None)
     result["changed"] = False
-    return sanitized(result, secrets_of(spec, params))
+    return sanitized(result, secrets_of(RUNS[name].ARGUMENT_SPEC, params))
 
 
 def module_main(name: str) -> None:
     """A module's whole main()."""
     spec: Spec = RUNS[name].ARGUMENT_SPEC
-    module = _Module(argument_spec=copy.deepcopy(spec), **copy.deepcopy(RUNS[name].OPTIONS))
+    module = _Module(name, argument_spec=copy.deepcopy(spec), **copy.deepcopy(RUNS[name].OPTIONS))
     for warning in credential_warnings(spec, module.params):
         module.warn(warning)
     result = run_named(name, module.params, module.check_mode, NullProgress())

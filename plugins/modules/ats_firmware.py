@@ -401,7 +401,7 @@ error:
       sample: "secondary_dead: source A ok 216 V"
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -339,6 +339,28 @@ ats:
               description: The load as a share of what the unit may carry.
               type: int
               sample: 25
+    others:
+      description: What else was read, shown and judged by nothing, such as C(output_count), by name.
+      type: dict
+      sample: {"output_count": 1}
+exposures:
+  description: What the bulletins about the firmware of Rack ATSs mean for this unit.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    bulletin:
+      description: The bulletin.
+      type: str
+      sample: FA156178
+    applies:
+      description: Whether it concerns the unit; V(null) where that cannot be told.
+      type: bool
+      sample: true
+    text:
+      description: What it means.
+      type: str
+      sample: "covered: use the guarded upgrade (dcops.apc.ats_firmware_upgrade)."
 nmc:
   description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a working ATS answers
@@ -360,7 +382,7 @@ error:
       sample: "192.0.2.20 is no APC Rack ATS but an APC AP8853, application apc_hw05_rpdu2g_691.bin."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -46,92 +46,44 @@ EXAMPLES = r"""
 
 RETURN = r"""
 interlock:
-  description: The verdict on whether a file may be sent now.
+  description: Whether a file may be sent now, in the form of RV(dcops.apc.ats_firmware#module:interlock).
   returned: when the unit could be observed
   type: dict
-  contains:
-    permitted:
-      description: Every check holds. Only then is anything ever sent, and it is judged anew just before.
-      type: bool
-      sample: false
-    ready:
-      description: Nothing is left but what the operator's next action brings about.
-      type: bool
-      sample: true
-    method:
-      description: The method that the checks are for.
-      type: str
-      sample: single_source
+  sample:
+    permitted: false
+    ready: true
+    method: single_source
     checks:
-      description: The checks of this method.
-      type: list
-      elements: dict
-      contains:
-        id:
-          description: The check's name.
-          type: str
-          sample: secondary_dead
-        ok:
-          description: It holds.
-          type: bool
-          sample: false
-        pending:
-          description: It does not hold yet, and the operator's next action, or time, brings it about.
-          type: bool
-          sample: true
-        expected:
-          description: What it asks for.
-          type: str
-          sample: status fail and voltage below 10 % of the primary's reference
-        observed:
-          description: What was seen.
-          type: str
-          sample: source A ok 216 V
-    reasons:
-      description: The checks that do not hold, as sentences.
-      type: list
-      elements: str
-      sample: ["redundancy_lost: fully_redundant (wanted: redundancy lost)"]
+      - id: secondary_dead
+        ok: false
+        pending: true
+        expected: status fail and voltage below 10 % of the primary's reference
+        observed: source A ok 216 V
+    reasons: ["redundancy_lost: fully_redundant (wanted: redundancy lost)"]
+lines:
+  description: What a person reads, the unit and then each check.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - AP7724, serial 5A1511T00001, AOS 3.7.4, app 3.7.1, selected B, redundancy fully_redundant, load 8.8 A
+    - "pending   secondary_dead          source A ok 216 V"
+blocking:
+  description: The checks that neither waiting nor a plug mends, as one text; empty where there is none.
+  returned: success
+  type: str
+  sample: ""
 entry:
-  description: What is to be done with this unit at all.
+  description: What is to be done with this unit at all, in the form of RV(dcops.apc.ats_firmware#module:entry).
   returned: when the unit could be read
   type: dict
-  contains:
-    kind:
-      description:
-        - V(send) the versions differ. V(watch) nothing is to be sent, but the unit may not have settled.
-        - V(controller_lost) the controller does not answer. V(resend_app) the download into the controller failed.
-        - V(unchanged) nothing is to be done.
-      type: str
-      choices: [send, watch, controller_lost, resend_app, unchanged]
-      sample: send
-    reason:
-      description: Why.
-      type: str
-      sample: apc_hw02_aos_392.bin and apc_hw02_g2ats_392.bin to be sent
+  sample: {"kind": "send", "reason": "apc_hw02_aos_392.bin and apc_hw02_g2ats_392.bin to be sent"}
 plan:
-  description: The files to be sent, in their order; empty when nothing is to be sent.
+  description: The files to be sent, in their order, in the form of RV(dcops.apc.ats_firmware#module:plan).
   returned: when the unit could be read
   type: list
   elements: dict
-  contains:
-    file:
-      description: The file's name.
-      type: str
-      sample: apc_hw02_aos_392.bin
-    kind:
-      description: Which part of the card it is.
-      type: str
-      choices: [aos, app]
-      sample: aos
-    installed:
-      description: The version that runs; V(null) when none does.
-      type: str
-      sample: 3.7.4
-    version:
-      description: The version of the file.
-      type: str
-      sample: 3.9.2
+  sample: [{"file": "apc_hw02_aos_392.bin", "kind": "aos", "installed": "3.7.4", "version": "3.9.2"}]
 ats:
   description: The last reading of the ATS, in the form that M(dcops.apc.ats_info) returns.
   returned: success
@@ -143,72 +95,28 @@ nmc:
   type: dict
   sample: {"model": "AP7724", "aos": {"version": "3.7.4", "file": "apc_hw02_aos_374.bin"}}
 firmware:
-  description: The versions that ran.
+  description: The versions that ran, in the form of RV(dcops.apc.ats_firmware#module:firmware).
   returned: when the unit could be read
   type: dict
-  contains:
-    before:
-      description: At the start of the run.
-      type: dict
-      contains:
-        aos:
-          description: The version of the AOS.
-          type: str
-          sample: 3.7.4
-        app:
-          description: The version of the app.
-          type: str
-          sample: 3.7.1
-    after:
-      description: At its end; V(null) where nothing could change them.
-      type: dict
-      contains:
-        aos:
-          description: The version of the AOS.
-          type: str
-          sample: 3.9.2
-        app:
-          description: The version of the app.
-          type: str
-          sample: 3.9.2
+  sample: {"before": {"aos": "3.7.4", "app": "3.7.1"}, "after": {"aos": "3.9.2", "app": "3.9.2"}}
 confirmations:
-  description: What O(confirmations) says of this unit, as M(dcops.apc.ats_firmware) returns it.
+  description: What O(confirmations) says of this unit, in the form of
+    RV(dcops.apc.ats_firmware#module:confirmations).
   returned: when the unit could be read
   type: list
   elements: dict
   sample: [{"what": "secondary_disconnected", "ok": true, "verifiable": true, "reason": "confirmed"}]
 steps:
-  description: What the run did, in order.
+  description: What the run did, in order, in the form of RV(dcops.apc.ats_firmware#module:steps).
   returned: when the unit was reached
   type: list
   elements: dict
-  contains:
-    time:
-      description: When, in UTC.
-      type: str
-      sample: "2026-03-01T21:04:12.123+00:00"
-    text:
-      description: What.
-      type: str
-      sample: stor begin apc_hw02_aos_392.bin
+  sample: [{"time": "2026-03-01T21:04:12.123+00:00", "text": "isolated"}]
 evidence:
-  description: The record of the run.
+  description: The record of the run, in the form of RV(dcops.apc.ats_firmware#module:evidence).
   returned: when the unit was reached
   type: dict
-  contains:
-    path:
-      description: The file on the controller, as JSON lines; V(null) where nothing is written, as in check mode.
-      type: str
-      sample: /home/awx/.local/state/dcops-apc/evidence/20260301T210412Z_ats-5A1511T00001_0123456789ab.jsonl
-    summary:
-      description: Its records without the single readings, for where the file is not kept.
-      type: list
-      elements: dict
-      sample: [{"t": "2026-03-01T21:04:12.123+00:00", "kind": "run"}]
-    lost:
-      description: Only when the record could not be written to its end, and why.
-      type: str
-      sample: "the evidence cannot be written: No space left on device"
+  sample: {"path": "/home/awx/.local/state/dcops-apc/evidence/x.jsonl", "summary": []}
 simulated:
   description: V(null) for a real device; for a simulated one how many times faster than real time it says it lives.
   returned: when the unit was reached
@@ -216,37 +124,13 @@ simulated:
   sample: null
 holder:
   description: Which run holds the unit.
-  returned: when RV(error.kind) is V(locked)
+  returned: when RV(dcops.apc.ats_firmware#module:error.kind) is V(locked)
   type: str
   sample: run 0123456789ab, pid 4711 on host awx-1
 state:
-  description:
-    - The state that the unit was left in. After an unexpected error it may be V(null).
+  description: The state that the unit was left in, one of RV(dcops.apc.ats_firmware#module:state).
   returned: failure
   type: str
-  choices:
-    - unchanged
-    - nothing_sent
-    - nothing_sent_unsure
-    - locked
-    - watch
-    - ready
-    - backed_up
-    - isolated
-    - aos_new_old_app
-    - aos_new_no_app
-    - aos_sent_unsure
-    - app_sent_secondary_dead
-    - app_sent_secondary_back
-    - sent_silent
-    - controller_lost_isolated
-    - controller_lost_live
-    - settings_differ
-    - hardware_failed
-    - settled
-    - verified
-    - redundant
-    - restore_failed
   sample: nothing_sent_unsure
 next_action:
   description:
@@ -256,35 +140,13 @@ next_action:
   type: str
   sample: Leave every plug and every load as it is, and run again.
 error:
-  description: Why the module failed.
+  description: Why the module failed, in the form of RV(dcops.apc.ats_firmware#module:error).
   returned: failure
   type: dict
-  contains:
-    kind:
-      description: The stable kind of the error.
-      type: str
-      choices:
-        - refused
-        - not_an_ats
-        - timeout
-        - auth
-        - busy
-        - transfer
-        - identity
-        - package
-        - locked
-        - state
-        - unsupported
-        - internal
-      sample: timeout
-    message:
-      description: The same words as in RV(ignore:msg).
-      type: str
-      sample: >-
-        no SNMP v1 answer from 192.0.2.10:161 within 3 s (3 tries): wrong community, SNMP off, or the card is down
+  sample: {"kind": "timeout", "message": "no SNMP v1 answer from 192.0.2.10:161 within 3 s (3 tries)"}
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -329,7 +329,7 @@ error:
       sample: "The report cannot be written to /srv/reports: /srv cannot be written."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

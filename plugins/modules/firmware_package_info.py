@@ -177,7 +177,7 @@ error:
       sample: There is no firmware file (apc_hw02_aos_392.bin or alike) in /srv/firmware.
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -91,7 +91,7 @@ error:
       sample: "what ats-01 sent as config.ini does not look like a card's settings"
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

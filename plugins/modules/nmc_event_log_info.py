@@ -201,7 +201,7 @@ error:
       sample: "192.0.2.10 serves another user"
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -130,7 +130,7 @@ error:
         no SNMP v1 answer from 192.0.2.10:161 within 3 s (3 tries): wrong community, SNMP off, or the card is down
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ error:
       sample: "evidence: /srv/evidence/run.jsonl cannot be read: No such file or directory"
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

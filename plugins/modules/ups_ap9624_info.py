@@ -45,6 +45,12 @@ options:
     type: str
     choices: [present, absent, unknown]
     default: unknown
+  ats_too:
+    description:
+      - Whether a Rack ATS is no failure. It is read as M(dcops.apc.ats_info) does, and RV(exposures) says what the
+        bulletins about it mean.
+    type: bool
+    default: false
 notes:
   - That firmware lines with the IDs 1015, 1018, 1026, 1027, 1028, 1031, 1047, 1050, 1059, 1060, 1061 and 1064 are not
     affected is inferred from their release notes; the bulletin does not name them. The basis then says so.
@@ -140,6 +146,50 @@ ap9624:
           description: What to mind.
           type: str
           sample: Never switch outlet groups on their own.
+status:
+  description:
+    - RV(ap9624.status); V(ats) for a Rack ATS with O(ats_too); else why it was not judged.
+    - V(not_asked) is no finding about the unit, since an option is refused or the controller lacks what it needs.
+  returned: always
+  type: str
+  choices:
+    - fixed
+    - fix_missing
+    - no_published_fix
+    - not_affected
+    - unknown
+    - ats
+    - unreachable
+    - not_a_ups
+    - error
+    - not_asked
+  sample: fix_missing
+line:
+  description: The finding on one line, without the host.
+  returned: always
+  type: str
+  sample: fix_missing | Smart-UPS 1500 SMT1500RM2U | UPS 09.2 (ID18) | UPS 09.2 (ID18) lacks the fix
+verdict:
+  description: What is wrong and what to do, in sentences, for a run that fails on it.
+  returned: always
+  type: str
+  sample: "FIX MISSING. UPS 09.2 (ID18) -> UPS 09.3 or later. WHAT TO DO: plan the update of the UPS firmware."
+what_to_do:
+  description: What to do now.
+  returned: always
+  type: str
+  sample: nothing was changed. Plan the update of the UPS firmware.
+ats:
+  description: The ATS, in the form that M(dcops.apc.ats_info) returns.
+  returned: for a Rack ATS, with O(ats_too)
+  type: dict
+  sample: {"model": "AP7724"}
+exposures:
+  description: As M(dcops.apc.ats_info) returns them.
+  returned: for a Rack ATS, with O(ats_too)
+  type: list
+  elements: dict
+  sample: [{"bulletin": "FA156178", "applies": true, "text": "covered"}]
 ups:
   description: The UPS that was judged, in the form that M(dcops.apc.ups_info) returns.
   returned: success, when a UPS was queried
@@ -166,7 +216,7 @@ error:
       sample: "192.0.2.20 is no APC UPS but an APC AP8853, application apc_hw05_rpdu2g_691.bin."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -354,7 +354,7 @@ error:
         firmware bears it and it is confirmed)
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

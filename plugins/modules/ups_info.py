@@ -200,6 +200,10 @@ ups:
       type: str
       choices: [none, started, in_process, successful, failed]
       sample: none
+    others:
+      description: What else was read, shown and judged by nothing, such as C(battery_temperature_c), by name.
+      type: dict
+      sample: {"battery_temperature_c": 24}
 nmc:
   description: The management card, in the form that M(dcops.apc.nmc_info) returns.
   returned: success, and when something else than a UPS answers
@@ -221,7 +225,7 @@ error:
       sample: "192.0.2.20 is no APC UPS but an APC AP8853, application apc_hw05_rpdu2g_691.bin."
 """
 
-from ..module_utils._module import module_main
+from ansible_collections.dcops.apc.plugins.module_utils._module import module_main
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The action plugins' one base: runs a module's work in the worker process on the controller.
 
-An inventory host is the device itself; there is nothing on it that could run a module. Private to the collection.
+An inventory host is the device itself; there is nothing on it that could run a module.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._module import (
     run_named,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hide_in_text, secrets_of
+from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
 
 # What AnsibleModule takes and the validator does not.
@@ -47,7 +50,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
         given = {str.__str__(key): plain(value) for key, value in self._task.args.items()}
         unsupported = self._unsupported()
         if unsupported:
-            return refused_options(spec, given, unsupported)
+            return refused_options(self.NAME, given, unsupported)
         super().run(None, task_vars)
         if "host" in spec and "host" not in given:
             given["host"] = self._device(variables)
@@ -61,7 +64,7 @@ class RunAction(ActionBase):  # type: ignore[misc]
             message = str(validated.errors.msg)
             if isinstance(validated.errors[0], UnsupportedError):
                 message = f"Unsupported parameters for ({self._task.action}) module: {message}"
-            return {**refused_options(spec, params, message), **shown}
+            return {**refused_options(self.NAME, params, message), **shown}
         self._find_files(params)
         secrets = secrets_of(spec, params)
         # A device may answer with what it was sent, and an error may repeat it.
@@ -70,7 +73,10 @@ class RunAction(ActionBase):  # type: ignore[misc]
             hide=lambda text: hide_in_text(text, secrets),
             label=str(plain(variables.get("inventory_hostname")) or ""),
         )
-        result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        try:
+            result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        finally:
+            progress.finish()
         if not self._task.diff:
             result.pop("diff", None)
         warnings = credential_warnings(spec, params)
@@ -116,21 +122,3 @@ def _shows_invocation(variables: Mapping[str, Any]) -> bool:
         return bool(C.config.get_config_value("INJECT_INVOCATION", variables=variables))
     except AnsibleError:
         return True
-
-
-def plain(value: Any) -> Any:
-    """Exact builtin types: what Ansible hands over are subclasses, tagged, lazy or marked as unsafe by version."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    # A value encrypted with ansible-vault is no str on core 2.16, but becomes one.
-    return str.__str__(str(value))

@@ -391,7 +391,7 @@ def test_device_text_is_never_a_template_nor_markup_nor_a_formula(empty: Fleet, 
     [
         ({"ups_ap9624_fail_on": ["unreachble"]}, ["ups_ap9624_fail_on", "must be one or more of", "unreachble"]),
         ({"ups_ap9624_fail_on": "fix_missing, unknown"}, ["ups_ap9624_fail_on", "Got no match for"]),
-        ({"ups_ap9624_failon": []}, ["Unknown variable ups_ap9624_failon", "misspelling"]),
+        ({"ups_ap9624_failon": []}, ["Unknown variable ups_ap9624_failon (did you mean ups_ap9624_fail_on?)"]),
         ({"ups_ap9624_snmp_write_community": "private"}, ["Unknown variable ups_ap9624_snmp_write_community"]),
         ({"apc_interface_expander": "yes"}, ["ups_ap9624_interface_expander", "present, absent, unknown"]),
         ({"ups_ap9624_snmp_retries": 99}, ["snmp_retries must be from 0 to 10"]),
@@ -474,7 +474,8 @@ def test_a_wrong_folder_is_noticed_before_any_unit_is_asked(fleet: Fleet, plays:
 def test_a_misspelled_variable_of_the_report_is_noticed_first(fleet: Fleet, plays: Any) -> None:
     play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed", "-e", "compliance_report_ulr=https://reports.example.net")
     assert play.wait() == 2
-    assert "Unknown variable compliance_report_ulr" in flat(play) and "Judge the UPS" not in play.text
+    assert "Unknown variable compliance_report_ulr (did you mean compliance_report_url?)" in flat(play)
+    assert "Judge the UPS" not in play.text
 
 
 # --- as AWX runs it ---------------------------------------------------------------------------------------------------
@@ -511,7 +512,7 @@ def test_slices_hand_on_counts_place_and_checksum_only_and_merge(fleet: Fleet, t
         done, artifacts = runner(tmp_path / job, inventory, COMPLIANCE, f"slice{job}", extra, "--limit", limit)
         assert done.returncode == 0, done.stdout
         (name,) = artifacts
-        assert name == f"compliance_report_{job}"
+        assert name == f"compliance_reported_{job}"
         assert set(artifacts[name]) == {"counts", "location", "sha256"}
         assert sum(artifacts[name]["counts"].values()) == 4
         assert re.fullmatch(r"[0-9a-f]{64}", artifacts[name]["sha256"])
@@ -545,8 +546,8 @@ ALLOWED = {
     "dcops.apc.ups_ap9624_info",
 }
 KEYWORDS = {
-    "name", "when", "vars", "register", "failed_when", "changed_when", "check_mode", "run_once", "no_log", "tags",
-    "loop", "loop_control",
+    "name", "when", "vars", "register", "module_defaults", "failed_when", "changed_when", "check_mode", "run_once",
+    "no_log", "tags", "loop", "loop_control",
 }  # fmt: skip
 PLAY_KEYWORDS = {
     "name",
@@ -629,28 +630,44 @@ def role_file(name: str) -> Any:
 
 
 def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
-    from ansible_collections.dcops.apc.plugins.module_utils._runs import ats_info, ups_ap9624_info
+    from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_ap9624_info
 
     specs = role_file("meta/argument_specs.yml")["argument_specs"]
     options = specs["main"]["options"]
     assert all(entry["options"] == options for entry in specs.values())
     assert {"main", *(path.stem for path in (REPO / "roles/ups_ap9624/tasks").glob("*.yml"))} == set(specs)
     names = {name.removeprefix("ups_ap9624_") for name in options}
-    # A reading run has no use for a community that may write.
+    # A reading run has no use for a community that may write; the rest is the role's own business.
     left_out = {"ups", "snmp_write_community"}
-    assert names == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out | {"fail_on"}
-    for task in role_file("tasks/judge.yml"):
-        for module, run in (("ups_ap9624_info", ups_ap9624_info), ("ats_info", ats_info)):
-            if f"dcops.apc.{module}" in task:
-                assert set(task[f"dcops.apc.{module}"]) == set(run.ARGUMENT_SPEC) - left_out
-    known = role_file("vars/main.yml")["ups_ap9624_known"]
-    assert known == sorted(known) and set(options) <= set(known)
-    assert set(role_file("vars/main.yml")) | set(role_file("defaults/main.yml")) <= set(known)
+    assert names == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out - {"ats_too"} | {"fail_on"}
+    handed_on = {
+        module: task["module_defaults"][f"dcops.apc.{module}"]
+        for task in role_file("tasks/judge.yml")
+        for module in ("ups_ap9624_info",)
+        if f"dcops.apc.{module}" in task
+    }
+    assert handed_on == {"ups_ap9624_info": "{{ _ups_ap9624_options }}"}
+    # Whatever else the role sets by itself cannot be set from outside.
+    assert all(name.startswith("_ups_ap9624_") for name in role_file("vars/main.yml"))
+    assert set(role_file("defaults/main.yml")) <= set(options)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_ups_ap9624_fails", "_ups_ap9624_broken", "_ups_ap9624_answer", "_ups_ap9624_options", "ups_ap9624_finding"],
+)
+def test_what_decides_cannot_be_given(name: str, fleet: Fleet, plays: Any) -> None:
+    """With -e ups_ap9624_fails=false no gap ever failed a run."""
+    play = plays(fleet, COMPLIANCE, "-l", "gap,fixed", "-e", json.dumps({name: {}}))
+    assert play.wait() == 2
+    assert f"{name} cannot be given" in flat(play) and "Judge the UPS" not in play.text and fleet.written() == []
 
 
 def test_the_role_speaks_the_words_of_the_report() -> None:
+    from ansible_collections.dcops.apc.plugins.module_utils._domain.ups import gap_words
     from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import GapStatus
-    from ansible_collections.dcops.apc.plugins.module_utils._report.rows import UNREACHABLE_KINDS, status_of_error
+    from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS
+    from ansible_collections.dcops.apc.plugins.module_utils._report.rows import status_of_error
     from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 
     words = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"]["ups_ap9624_fail_on"]["choices"]
@@ -661,6 +678,14 @@ def test_the_role_speaks_the_words_of_the_report() -> None:
     assert set(words) == {status.value for status in GapStatus} - mild | {
         status_of_error(kind) for kind in ("timeout", "busy", "not_a_ups", "internal")
     }
-    variables = role_file("vars/main.yml")
-    assert set(variables["ups_ap9624_what_to_do"]) == {*words, "broken"}
-    assert str(list(UNREACHABLE_KINDS)) in variables["ups_ap9624_status"]
+    assert set(gap_words.WHAT_TO_DO) == {*words, gap_words.NOT_ASKED, gap_words.ATS}
+    for kind in KINDS - {"unsupported"}:
+        assert gap_words.status_of_error(kind) == status_of_error(kind)
+
+
+def test_no_jinja_of_the_role_judges_or_words() -> None:
+    """What a person acts on is the module's, and so is the exposure of a Rack ATS."""
+    for path in (*(REPO / "roles/ups_ap9624/tasks").glob("*.yml"), REPO / "roles/ups_ap9624/vars/main.yml"):
+        text = path.read_text(encoding="utf-8")
+        for word in ("WHAT TO DO", "truncate", "regex_replace", "unreachable'", "ats_info", "'fix_missing' else"):
+            assert word not in text, f"{path.name}: {word}"

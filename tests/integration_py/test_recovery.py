@@ -12,6 +12,7 @@ import contextlib
 import ftplib
 import io
 import json
+import re
 import stat
 import sys
 import time
@@ -23,6 +24,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery import NextStep
+from ansible_collections.dcops.apc.plugins.module_utils._module import RUNS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 import rig
@@ -328,12 +332,12 @@ def test_a_slip_of_the_pen_costs_no_second_outage(site: Site, made: Any, play: A
     wrong = [word | {"unit": f"ZA9999999999@{stamp()}"} for word in right["ats_recovery_confirmations"]]
     site.take(unit, **right | {"ats_recovery_confirmations": wrong})
     # As if the plan had taken days: no backup is good any more, and none is taken that would hold the cold start.
-    age = {"ats_recovery_baseline_good": False}
-    (site.folder / "old.yml").write_text(yaml.safe_dump(age))
-    assert "Plan an outage" in play(2, "-e", f"@{site.folder / 'old.yml'}")
+    for path in site.state_dir.rglob("*.jsonl"):
+        path.write_text(re.sub(r'"t": "20[0-9]{2}-', '"t": "2021-', path.read_text()))
+    assert "Plan an outage" in play(2)
     assert unharmed(unit)["bytes_received"] == 0
     site.take(unit, **confirmed(unit))
-    assert "recovered" in play(0, "-e", f"@{site.folder / 'old.yml'}", follow=electrician(unit))
+    assert "recovered" in play(0, follow=electrician(unit))
     assert [file["name"] for file in unharmed(unit)["files_received"]] == [APP]
 
 
@@ -469,8 +473,85 @@ def test_a_misspelled_variable_is_refused(site: Site, made: Any, play: Any) -> N
     unit = made()
     site.take(unit, ats_recovery_under_waranty="yes")
     text = play(2)
-    assert "ats_recovery_under_waranty" in text and "misspelling" in text
+    assert "ats_recovery_under_waranty (did you mean ats_recovery_under_warranty?)" in text
     assert unit.truth()["logins"] == []
+
+
+def test_what_comes_next_cannot_be_given_from_outside(site: Site, made: Any, play: Any) -> None:
+    unit = made()
+    site.take(unit)
+    assert "_ats_recovery_look cannot be given" in play(2, "-e", '{"_ats_recovery_look": {"next_step": "send"}}')
+    assert unit.truth()["logins"] == []
+
+
+# --- evidence of earlier runs -------------------------------------------------------------------------------
+
+
+def keep_evidence(site: Site, unit: rig.Device, number: int, *lines: str, step: str = "upgrade") -> None:
+    """As a run leaves it; the lines as they stand on the disk."""
+    folder = site.state_dir / "simulated" / "evidence"
+    folder.mkdir(parents=True, exist_ok=True)
+    run = f"{number:012x}"
+    head = {"t": "2026-03-01T10:00:00.000+00:00", "kind": "run", "run": run, "step": step, "method": "recovery"}
+    path = folder / f"20260301T1000{number:02d}Z_ats-{unit.truth()['serial']}_{run}.jsonl"
+    path.write_text("\n".join([json.dumps(head), *lines]) + "\n")
+
+
+ATTEMPT = '{"kind": "recovery_attempt", "file": "apc_hw02_g2ats_392.bin", "starts": []}'
+BACKUP = '{"t": "2026-03-01T10:00:00.000+00:00", "kind": "backup", "settings": {}}'
+
+
+def test_a_record_torn_by_a_full_disk_does_not_read_as_closed(site: Site, made: Any, play: Any) -> None:
+    """All is quiet and redundant, and the last word of the evidence begins like one that closes."""
+    unit = made(device="ap7724")
+    site.take(unit, ats_recovery_src="")
+    torn = '{"t": "2026-03-01T10:09:00.000+00:00", "kind": "redundant", "method": "no_load", "devi'
+    keep_evidence(site, unit, 1, ATTEMPT, torn)
+    text = play(2)
+    assert "nothing to recover" not in text and "has not been brought to its end" in text
+    assert "Evidence that cannot be read counts as open: run 000000000001" in text
+    assert unharmed(unit)["bytes_received"] == 0
+
+
+def test_more_than_forty_files_are_looked_at(site: Site, made: Any, play: Any) -> None:
+    unit = made(device="ap7724")
+    site.take(unit, ats_recovery_src="")
+    keep_evidence(site, unit, 1, ATTEMPT)
+    for number in range(2, 50):
+        keep_evidence(site, unit, number, BACKUP, step="backup")
+    text = play(2)
+    assert "nothing to recover" not in text and "has not been brought to its end" in text
+
+
+def test_redundancy_lost_is_not_nothing_to_recover(site: Site, made: Any, play: Any) -> None:
+    """Communication up for more than an hour, no evidence at hand, and one input is out."""
+    unit = made(device="ap7724")
+    unit.plug("A", False)
+    assert unit.truth()["card"]["uptime_s"] > 5000
+    site.take(unit, ats_recovery_src="")
+    text = play(2)
+    assert "nothing to recover" not in text and "not fully redundant" in text and "Leave every plug" in text
+    assert unharmed(unit)["bytes_received"] == 0
+
+
+def test_a_card_that_is_silent_in_the_outage_gets_its_steps_again(site: Site, made: Any, play: Any) -> None:
+    """SAFETY 6: recovery under way, both inputs out."""
+    unit = made("ats_when_lost=minus_one", "ats_before_comm=minus_one")
+    site.take(unit, ats_recovery_primary_source="A", ats_recovery_snmp_timeout=0.5)
+    play(2)
+    unit.patch(load_current_a=0, inputs={"A": {"plugged": False}, "B": {"plugged": False}})
+    text = play(2)
+    assert "a recovery of this unit is under way" in text
+    places = [text.index(part) for part in ("Shut down every load", "disconnect both inputs", "Connect exactly one")]
+    assert places == sorted(places)
+
+
+def test_a_silent_card_of_which_nothing_is_known_gets_no_steps(site: Site, made: Any, play: Any) -> None:
+    unit = made()
+    unit.patch(load_current_a=0, inputs={"A": {"plugged": False}, "B": {"plugged": False}})
+    site.take(unit, ats_recovery_snmp_timeout=0.5)
+    text = play(2)
+    assert "WHAT TO DO NOW: Leave every plug" in text and "Shut down" not in text
 
 
 def test_wrong_password_shows_no_secret(site: Site, made: Any, play: Any) -> None:
@@ -512,11 +593,10 @@ def test_config_backup_module_is_silent_and_idempotent(site: Site, made: Any) ->
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ats_recovery"
 # Only these can touch a unit, and each asks the guard; nothing here runs a command or moves a file.
-ALLOWED = {f"dcops.apc.{name}" for name in ("ats_firmware", "ats_wait", "ats_interlock_info", "ats_info")}
-ALLOWED |= {"dcops.apc.nmc_event_log_info", "dcops.apc.support_bundle"}
-ALLOWED |= {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_tasks", "set_fact")}
-KEYWORDS = {"name", "when", "vars", "register", "until", "retries", "delay", "failed_when", "block", "rescue"}
-KEYWORDS |= {"check_mode"}
+ALLOWED = {f"dcops.apc.{name}" for name in ("ats_firmware", "ats_wait", "ats_recovery_info", "support_bundle")}
+ALLOWED |= {f"ansible.builtin.{name}" for name in ("debug", "fail", "include_tasks")}
+KEYWORDS = {"name", "when", "register", "failed_when", "block", "rescue", "module_defaults"}
+WORDS = ROLE.parents[1] / "plugins" / "module_utils" / "_domain" / "ats" / "recovery_words.py"
 
 
 def tasks_of(content: Any) -> Iterator[dict[str, Any]]:
@@ -534,17 +614,29 @@ def test_the_role_uses_only_what_the_guard_knows() -> None:
     assert used == ALLOWED
 
 
-def test_every_option_is_known_and_reaches_a_module() -> None:
-    options = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    known = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["ats_recovery_known"]
-    text = "".join(path.read_text() for path in (*(ROLE / "tasks").glob("*.yml"), ROLE / "vars" / "main.yml"))
-    assert known == sorted(set(known)) and set(options) <= set(known)
-    assert [name for name in options if f"{name} " not in text.split("ats_recovery_known:", maxsplit=1)[0]] == []
+def test_the_role_only_chooses() -> None:
+    """No loop, regular expression, reading of evidence or instruction in its Jinja; each next step is dealt with."""
+    every = ""
+    for path in (*(ROLE / "tasks").glob("*.yml"), ROLE / "vars" / "main.yml"):
+        text = "\n".join(line for line in path.read_text().splitlines() if not line.strip().startswith("#"))
+        for word in ("{%", "regex", "namespace", "fileglob", "from_json", "set_fact", "loop:", "plug", "restart"):
+            assert word not in text, f"{path.name}: {word}"
+        every += text
+    assert len((ROLE / "vars" / "main.yml").read_text().splitlines()) <= 25
+    assert [step.value for step in NextStep if f"'{step.value}'" not in every] == []
+
+
+def test_every_option_reaches_a_module() -> None:
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    able = {option for name in ("ats_recovery_info", "ats_firmware", "ats_wait") for option in RUNS[name].ARGUMENT_SPEC}
+    able |= {"restore_timeout_s"}
+    for entry in specs.values():
+        assert {name.removeprefix("ats_recovery_") for name in entry["options"]} <= able
 
 
 def test_no_word_of_the_role_opens_or_resets_anything() -> None:
     guide = ROLE.parents[1] / "docs" / "docsite" / "rst" / "guide_recovery.rst"
-    for path in (*ROLE.rglob("*.yml"), ROLE / "README.md", guide):
+    for path in (*ROLE.rglob("*.yml"), ROLE / "README.md", guide, WORDS):
         text = " ".join(path.read_text().lower().split())
         assert not [word for word in FORBIDDEN if word in text.replace("a factory reset or a power cycle alone", "")], (
             path

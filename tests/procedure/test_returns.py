@@ -12,7 +12,7 @@ import pytest
 from virtual_situations import Situation, Witness, must_end, names, on_line, package, situation
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import FRESH_S
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import FRESH_S
 from apcsim.knobs import Knobs
 
 SIZE = 48 * 1024

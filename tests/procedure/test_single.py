@@ -42,7 +42,7 @@ def test_both_live_with_a_load_is_refused(tmp_path: Path) -> None:
     assert {"secondary_dead", "redundancy_lost"} <= failing(report)
     assert nothing_received(made) and witness.wrong == []
     assert "STOP, DO NOT PULL: the time to do it is over" in made.lines
-    assert report["state"] == "nothing_sent"
+    assert report["state"] == "nothing_sent" and "may reconnect" not in report["next_action"]
 
 
 def test_dead_but_not_confirmed_is_refused(tmp_path: Path) -> None:
@@ -51,8 +51,22 @@ def test_dead_but_not_confirmed_is_refused(tmp_path: Path) -> None:
     made.device.patch({"inputs": {"A": {"voltage_v": 0}}})
     made.clock.sleep(60.0)
     report = made.run(job.do_upgrade, made.options(confirmations=()))
-    assert report["error"]["kind"] == "refused" and names(report, "disconnected_confirmed")
-    assert failing(report) == {"disconnected_confirmed"} and nothing_received(made) and witness.wrong == []
+    assert report["error"]["kind"] == "refused" and names(report, "promised")
+    assert failing(report) - {"stable", "controller_quiet"} == {"promised", "disconnected_confirmed"}
+    assert nothing_received(made) and witness.wrong == []
+
+
+@pytest.mark.parametrize("method", [Method.SINGLE_SOURCE, Method.NO_LOAD])
+def test_a_promise_without_a_deed_never_sends(method: Method, tmp_path: Path) -> None:
+    """Everything reads as if the hand had been there; nobody says that it was."""
+    case = situation(method, tmp_path)
+    case.bench.speaks = False
+    report = case.run()
+    deed = {Method.SINGLE_SOURCE: "disconnected_confirmed", Method.NO_LOAD: "no_load_confirmed"}[method]
+    assert report["error"]["kind"] == "refused" and failing(report) == {deed} and case.received_nothing()
+    assert report["state"] == "deed_time_over"
+    asked = {Method.SINGLE_SOURCE: "PULL ITS PLUG NOW if it is still in", Method.NO_LOAD: "also what reads as 0 A"}
+    assert asked[method] in case.bench.lines
 
 
 BAD = {
@@ -65,7 +79,7 @@ BAD = {
     "empty serial": lambda serial: "@2026-03-02",
     "no date": lambda serial: serial,
     "no such date": lambda serial: f"{serial}@2026-02-30",
-    "a time, over an hour ago": lambda serial: f"{serial}@2026-03-02T10:30+00:00",
+    "a time, over twelve hours ago": lambda serial: f"{serial}@2026-03-01T23:30+00:00",
     "a time to come": lambda serial: f"{serial}@2026-03-02T13:30+00:00",
     "name plate although the serial is readable": lambda serial: f"{serial}@192.0.2.200@2026-03-02T12:00+00:00",
     "a part of the serial": lambda serial: f"{serial[:-1]}@2026-03-02",
@@ -77,19 +91,21 @@ BAD = {
 @pytest.mark.parametrize("method", [Method.SINGLE_SOURCE, Method.NO_LOAD])
 def test_a_confirmation_that_does_not_count(method: Method, what: str, tmp_path: Path) -> None:
     case = situation(method, tmp_path)
-    word = {Method.SINGLE_SOURCE: "secondary_disconnected", Method.NO_LOAD: "no_load"}[method]
+    word = {Method.SINGLE_SOURCE: "will_disconnect_secondary", Method.NO_LOAD: "will_remove_loads"}[method]
     given = (Confirmation(word, BAD[what](case.device.serial)),)
     report = case.run(confirmations=given)
-    check = {Method.SINGLE_SOURCE: "disconnected_confirmed", Method.NO_LOAD: "no_load_confirmed"}[method]
-    # One that was given and does not count refuses at once, before the stability window is full.
-    assert report["error"]["kind"] == "refused" and names(report, check) and failing(report) - {"stable"} == {check}
+    deed = {Method.SINGLE_SOURCE: "disconnected_confirmed", Method.NO_LOAD: "no_load_confirmed"}[method]
+    # A promise that was given and does not count refuses at once, before the stability window is full.
+    assert report["error"]["kind"] == "refused" and names(report, "promised")
+    assert failing(report) - {"stable", "controller_quiet"} == {"promised", deed}
+    assert not any("may" in line and "disconnect" in line for line in case.bench.lines.lines)
     assert case.received_nothing()
 
 
 def test_a_refused_confirmation_shows_zone_time_and_what_was_read(tmp_path: Path) -> None:
     case = situation(Method.SINGLE_SOURCE, tmp_path)
     zone = ZoneInfo("Asia/Tokyo")
-    report = case.run(confirmations=(Confirmation("secondary_disconnected", f"{SERIAL}@2026-03-01"),), zone=zone)
+    report = case.run(confirmations=(Confirmation("will_disconnect_secondary", f"{SERIAL}@2026-03-01"),), zone=zone)
     message = report["error"]["message"]
     assert "2026-03-01" in message and "Asia/Tokyo" in message and "2026-03-02 21:0" in message
 
@@ -126,7 +142,7 @@ def test_around_midnight_and_six_in_other_zones(
     now: datetime, zone: str, day: str, counts: bool, tmp_path: Path
 ) -> None:
     case = situation(Method.SINGLE_SOURCE, tmp_path, start=now - timedelta(seconds=70))
-    given = (Confirmation("secondary_disconnected", f"{SERIAL}@{day}"),)
+    given = (Confirmation("will_disconnect_secondary", f"{SERIAL}@{day}"),)
     report = case.run("isolate", confirmations=given, zone=ZoneInfo(zone))
     assert ("error" not in report) is counts, report.get("error")
 
@@ -134,7 +150,7 @@ def test_around_midnight_and_six_in_other_zones(
 def test_judged_once_and_valid_to_the_end_of_the_run(tmp_path: Path) -> None:
     """Begun at 05:50, still sending after 06:00."""
     case = situation(Method.SINGLE_SOURCE, tmp_path, start=datetime(2026, 3, 3, 5, 50, tzinfo=UTC))
-    report = case.run(confirmations=(Confirmation("secondary_disconnected", f"{SERIAL}@2026-03-02"),))
+    report = case.run(confirmations=(Confirmation("will_disconnect_secondary", f"{SERIAL}@2026-03-02"),))
     assert "error" not in report
     assert case.bench.clock.wall() > datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
 
@@ -241,7 +257,7 @@ def test_no_load_with_both_inputs_live(tmp_path: Path) -> None:
     truth = made.device.truth()
     assert truth["controller"]["revision"] == "3.0.7" and not truth["damaged"] and not truth["load_dropped"]
     assert truth["inputs"]["A"]["live"] and truth["inputs"]["B"]["live"] and truth["violations"] == []
-    assert witness.wrong == [] and witness.heard == ["connect loads"]
+    assert witness.wrong == [] and set(witness.heard) == {"connect loads"}
     made.clock.sleep(1000.0)
     made.device.patch({"load_current_a": 8.8})
     again = made.run(job.do_upgrade, made.options(method=Method.NO_LOAD, primary=None, confirmations=()))

@@ -256,7 +256,7 @@ def test_locked(tmp_path: Path) -> None:
 
 
 def bench_options() -> Any:
-    from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions
+    from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsOptions
 
     return UpsOptions()
 

@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import state as a
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Case, Verdict, judge
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, Watch
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Case, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import WHATS, Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import parse_description
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Kind, Reading, known, not_fitted, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 
 DESCRIPTION = (
     "APC Web/SNMP Management Card (MB:v4.1.1 PF:v3.7.4 PN:apc_hw02_aos_374.bin AF1:v3.7.1 "

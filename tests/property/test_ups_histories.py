@@ -300,7 +300,7 @@ class History:
         mine = self.ours_at is not None and (self.foreign_at is None or self.ours_at > self.foreign_at)
         if ups.update.phase and mine and end not in MAY_RUN:
             self._break(f"{end.value} while our update is {ups.update.phase}")
-        heard = bench.unit is not None and bench.unit.samples and bench.unit.newest.answered
+        heard = bench.unit is not None and bench.unit.observer.samples and bench.unit.newest.answered
         seen = self.foreign_at is not None and now - self.foreign_at > HIDDEN_S and ups.update.shown == 3 and heard
         if ups.update.phase and seen and end not in MAY_RUN:
             self._break(f"{end.value} while a foreign update is {ups.update.phase}")

@@ -483,13 +483,58 @@ def test_the_last_verdict_is_asked_for_only_when_the_block_can_go_at_once(
     if what == "window":
         monkeypatch.setattr(scp.Exchange, "window", property(lambda _self: 0 if held() else 4096))
     else:
-        monkeypatch.setattr(scp, "_on_the_way", lambda _sock: held())
+        monkeypatch.setattr(scp, "on_the_way", lambda _sock: 600 if held() else 0)
     last: list[float] = []
     with session() as (peer, login):
         hooks.last_block = lambda done, total: last.append(time.monotonic())
         login.store(FILE, b"x" * (6 * BLOCK), hooks)
         assert len(peer.received) == 6 * BLOCK
     assert len(last) == 1 and last[0] - reached[0] >= 0.7
+
+
+@pytest.mark.parametrize("window", [40, 100, 256, 300, BLOCK])
+def test_with_a_small_window_the_end_of_the_file_still_leaves_as_one_packet(
+    window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last verdict is for what completes the file; what goes before it goes as blocks like any other."""
+    monkeypatch.setattr(scp, "_SMALL_WINDOW_S", 0.05)
+    events: list[Any] = []
+
+    class Watching(Hooks):
+        def last_block(self, done: int, total: int) -> None:
+            super().last_block(done, total)
+            events.append("verdict")
+
+    real = scp.Exchange.at_once.fget
+    with session(window=window) as (peer, login):
+        write = login._write
+
+        def watched(exchange: Any, data: bytes, name: str) -> None:
+            at_once = real(exchange)
+            write(exchange, data, name)
+            # In packets that leave now, nothing kept for later.
+            events.append((len(data), len(data) <= at_once and exchange.unsent == 0))
+
+        monkeypatch.setattr(login, "_write", watched)
+        content = os.urandom(BLOCK + 9)
+        hooks = Watching()
+        login.store(FILE, content, hooks)
+        assert bytes(peer.received) == content
+    assert events.count("verdict") == 1
+    (size, at_once), *more = events[events.index("verdict") + 1 :]
+    assert at_once and size >= 2 and not more
+    assert hooks.blocks[-1] == len(content) and [call[0] for call in hooks.calls[-2:]] == ["last", "sent"]
+
+
+def test_new_keys_asked_for_during_the_verdict_cost_another_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """asyncssh keeps packets back while keys are exchanged: the block would leave later than its verdict allows."""
+    with session() as (peer, login):
+        hooks = Hooks()
+        real, asked, held = login._link.flushed, ("last", BLOCK, BLOCK + 9), iter([False])
+        monkeypatch.setattr(login._link, "flushed", lambda: next(held, real()) if asked in hooks.calls else real())
+        login.store(FILE, b"x" * (BLOCK + 9), hooks)
+        assert len(peer.received) == BLOCK + 9
+    assert hooks.calls.count(asked) == 2
 
 
 def test_no_block_is_written_before_the_card_has_room_for_it() -> None:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""mypy --strict over the collection's utils, under the names by which Ansible imports them.
+"""mypy --strict over the collection's plugins but the modules, under the names by which Ansible imports them.
 
 mypy leaves installed packages without py.typed unchecked, and the checkout is linked among those; it is therefore shown
 a second time, in a folder of its own.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 NAME = "ansible_collections.dcops.apc"
-CHECKED = ("plugins/module_utils", "plugins/plugin_utils")
+CHECKED = ("plugins/module_utils", "plugins/plugin_utils", "plugins/action", "plugins/lookup", "plugins/inventory")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
     parse_name,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Asked, Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import ended
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim import firmware as sim_firmware
@@ -31,6 +35,7 @@ from apcsim.model import Unit as Device
 from apcsim.virtual import VirtualClock, VirtualSnmp, virtual_open_ftp
 
 DAY_S = 86400.0
+PROMISE_OF = {"secondary_disconnected": "will_disconnect_secondary", "no_load": "will_remove_loads"}
 
 
 def package_of(paths: Iterable[Path]) -> tuple[FirmwarePackage, dict[str, bytes]]:
@@ -80,11 +85,35 @@ class Bench:
         self.lines = Lines()
         self.report: dict[str, Any] = {}
         self.unit: Unit | None = None
+        # Does somebody at the rack answer what a run asks?
+        self.speaks = True
+        self.said: list[tuple[str, str, datetime]] = []
 
     def confirm(self, *whats: str, serial: str | None = None, stamp: str | None = None) -> tuple[Confirmation, ...]:
-        wall = self.clock.wall()
-        day = stamp or f"{wall:%Y-%m-%d}"
-        return tuple(Confirmation(what, f"{serial or self.device.serial}@{day}") for what in whats)
+        """The words of a run's options. A deed brings its promise; it is given beforehand only where it has a time."""
+        own = serial or self.device.serial
+        day = stamp or f"{self.clock.wall():%Y-%m-%d}"
+        found = [Confirmation(PROMISE_OF[what], f"{own}@{day}") for what in whats if what in PROMISE_OF]
+        found += [Confirmation(what, f"{own}@{day}") for what in whats if what not in PROMISE_OF or stamp]
+        return tuple(found)
+
+    def say(self, what: str, source: str) -> bool:
+        """The playbook ats_word: refused where no run asks for just that."""
+        asked = self.unit.hearing.asked if self.unit is not None else None
+        if asked is None or asked.what != what:
+            return False
+        self.said.append((self.device.serial, source, self.clock.wall()))
+        return True
+
+    def _words(self, asked: Asked) -> list[tuple[str, str, datetime]]:
+        """What a person would say who looks at the unit: the truth, once it is asked for, and nothing else."""
+        said, self.said = self.said, []
+        if not self.speaks:
+            return said
+        now = self.clock.wall()
+        truth = self.device.truth()
+        out = not truth["inputs"][asked.source]["plugged"] if asked.source else truth["load_current_a"] == 0
+        return [*said, (self.device.serial, asked.source, now)] if out else said
 
     def options(self, **changes: Any) -> Options:
         base = Options(
@@ -121,6 +150,7 @@ class Bench:
             contents=self.contents,
             peers=found,
             store=self.store,
+            hearing=Hearing(words=self._words),
         )
 
     def run(
@@ -132,7 +162,8 @@ class Bench:
         report: dict[str, Any] = {"changed": False, "firmware": {}}
         self.report = report
         try:
-            with job.ended(unit, report):
+            with ended(unit, report, AtsEndings(unit, report)):
+                job.announce(unit, task)
                 unit.first_contact()
                 task(unit, report)
         except Stop as exc:

@@ -19,7 +19,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsOptions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim.knobs import Knobs

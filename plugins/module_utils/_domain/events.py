@@ -4,19 +4,34 @@
 
 """Rows of the card's event log, as far as the upgrade needs them: downloads into the controller, starts, logins.
 
-The exact layout of event.txt is not published, so it is read tolerantly; texts and codes: facts/NMC "Event log"
-and facts/BULLETINS "The two controllers". But the file also holds what people chose (the unit's name, contact and
-location, the names of users), and none of that may pass for an event: a row begins with its date and time, and a text
-counts only where the event's own text begins. Where something cannot be told, the reading that costs time is taken.
-Private to the collection.
+The exact layout of event.txt is not published, so it is read tolerantly; texts and codes are event_table's. But the
+file also holds what people chose (the unit's name, contact and location, the names of users), and none of that may pass
+for an event: a row begins with its date and time, and a text counts only where the event's own text begins. Where
+something cannot be told, the reading that costs time is taken.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
+    BEGUN_ANYWHERE,
+    DOWNLOAD_AT_START,
+    DOWNLOAD_BEGUN,
+    DOWNLOAD_FAILED,
+    DOWNLOAD_SUCCEEDED,
+    LEADS,
+    LOGIN,
+    LOGINS,
+    OTHER,
+    RESTARTED,
+    SSH_LOGIN,
+    UNDATED,
+    guarded_ats,
+)
 
 # A card keeps some hundred rows. A file beyond these bounds is read in part, and therefore not ``recognised``.
 MAX_BYTES = 1 << 20
@@ -25,20 +40,6 @@ MAX_ROWS = 5000
 MAX_LINE = 512
 MAX_HEAD = 64
 _TAIL = 64  # of a longer line the end is kept too: that is where the code stands
-
-_BEGUN, _FAILED, _SUCCEEDED = (f"controller_download_{end}" for end in ("begun", "failed", "succeeded"))
-_START = "card_restarted"
-_LOGINS = ("login", "ftp_login")
-_CODES = {
-    "0001": _START,
-    "0002": _START,
-    "0014": "login",
-    "0015": "login",
-    "0016": "ftp_login",
-    "000C": "file_transfer",
-    "000F": "file_transfer_failed",
-}
-_ONLY_WITHOUT_CODE = (_START, "file_transfer", "file_transfer_failed")
 
 # Date formats that a card of this family can be set to; the time may lack its seconds.
 _WHEN = re.compile(
@@ -62,35 +63,6 @@ _TITLE_WORDS = frozenset(
     + ("type", "category", "user", "source")
 )
 _HEAD_NAMES = re.compile(r"network management card|event ?log|file format version", re.IGNORECASE)
-
-_SYS = r"(?:system ?: ?)?"
-_ATS, _DOWNLOAD = r"automatic transfer switch ?: ?", "ats controller firmware download "
-_STARTED, _BROKEN = r"(?:has )?(?:begun|began|started)\b", r"(?:has |was )?(?:failed|aborted|unsuccessful)\b"
-_GOOD = (
-    r"(?:has |was )?(?:succeeded|successful(?:ly (?:completed?|finished))?"
-    r"|(?:completed?|finished|done|passed)(?: successfully)?)"
-)
-# The prefix in front of begun and failed may be another one than the published (of a kind without quotes, thus without
-# a name): to overlook one of these two is worse than to see one too many. A success is believed only word for word.
-_ANY = r"(?!system\b)[a-z0-9 ()/-]{1,40}: ?"
-_TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        (_BEGUN, rf"(?:{_ANY}{_DOWNLOAD}{_STARTED}|{_DOWNLOAD}{_STARTED}[.!]?$)"),
-        (_FAILED, rf"(?:{_ANY}{_DOWNLOAD}{_BROKEN}|{_DOWNLOAD}{_BROKEN}[.!]?$)"),
-        (_SUCCEEDED, rf"(?:{_ATS})?{_DOWNLOAD}{_GOOD}[.!]?$"),
-        ("display_hardware_failure", rf"(?:{_ATS})?(?:7-segment display|phase leds/push-button) hardware failure"),
-        ("login", rf"{_SYS}(?:(?:control )?console|telnet|ssh|serial|web|https?) user\b.*\blogged (?:in|on)\b"),
-        ("ftp_login", rf"{_SYS}(?:ftp|scp) user\b.*\blogged (?:in|on)\b"),
-        (_START, rf"{_SYS}(?:cold|warm) ?start"),
-        ("file_transfer", rf"{_SYS}file transfer started"),
-        ("file_transfer_failed", rf"{_SYS}file transfer failed"),
-    )
-)
-_STRICT_START = re.compile(rf"{_ATS}{_DOWNLOAD}(?:{_STARTED}|{_BROKEN})", re.IGNORECASE)
-_BEGUN_ANYWHERE = re.compile(rf"firmware download {_STARTED}", re.IGNORECASE)
-# What a row without a date may be: nothing that ends or clears anything.
-_BELIEVED_UNDATED = frozenset({_BEGUN, _FAILED, "display_hardware_failure", "file_transfer", *_LOGINS})
 
 
 @dataclass(frozen=True)
@@ -137,42 +109,56 @@ def decode_text(data: bytes) -> str:
 def parse_event_log(data: bytes) -> EventLog:
     lines = _lines(decode_text(data[:MAX_BYTES]))
     whole = len(data) <= MAX_BYTES and len(lines) <= MAX_LINES
-    head: list[str] = []
-    passed_over: list[str] = []
-    rows: list[EventRow] = []
     # Everything above the titles of the event columns is head, whatever a person wrote into it.
     start = _after_titles(lines)
-    head.extend(lines[:start])
-    begun = start > 0
-    values_next = False
+    found = _Sorted(begun=start > 0, head=lines[:start])
     for line in lines[start:MAX_LINES]:
-        if values_next or not line.strip():
-            if values_next:
-                head.append(line)
-            values_next = False
-            continue
-        values_next = not begun and _titles_of_head(line)
-        row = _parse_row(line)
-        if _RETRIEVED.match(line.strip()) or (row is not None and _is_retrieval(row)):
-            if not begun:
-                head.append(line)
-            else:
-                passed_over.append(line)
-            continue
-        if row is None and (begun or _STRICT_START.match(_letters(line))):
-            # Nothing is dropped: a damaged row may still tell of a download.
-            row = _damaged(line)
-        elif row is not None:
-            begun = True
-        if row is None:
-            head.append(line)
-        elif len(rows) == MAX_ROWS:
+        if not found.take(line):
             whole = False
             break
-        else:
-            rows.append(row)
+    head, rows = found.head, found.rows
     seen = start > 0 or any(row.stamp for row in rows) or any(_names_log(line) for line in head[:MAX_HEAD])
-    return EventLog(tuple(head[:MAX_HEAD]), tuple(rows), _order(rows), whole and seen, tuple(passed_over))
+    return EventLog(tuple(head[:MAX_HEAD]), tuple(rows), _order(rows), whole and seen, tuple(found.passed_over))
+
+
+@dataclass
+class _Sorted:
+    """The lines of a log, put where they belong one after the other. ``begun``: the rows have begun."""
+
+    begun: bool
+    head: list[str] = field(default_factory=list)
+    rows: list[EventRow] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    _values_next: bool = False
+
+    def take(self, line: str) -> bool:
+        """False: there are more rows than any log has."""
+        if self._values_next or not line.strip():
+            self._end_of_titles(line)
+            return True
+        self._values_next = not self.begun and _titles_of_head(line)
+        row = _parse_row(line)
+        if _RETRIEVED.match(line.strip()) or (row is not None and _is_retrieval(row)):
+            (self.passed_over if self.begun else self.head).append(line)
+            return True
+        if row is not None:
+            self.begun = True
+        elif self.begun or DOWNLOAD_AT_START.match(_letters(line)):
+            # Nothing is dropped: a damaged row may still tell of a download.
+            row = _damaged(line)
+        if row is None:
+            self.head.append(line)
+            return True
+        if len(self.rows) == MAX_ROWS:
+            return False
+        self.rows.append(row)
+        return True
+
+    def _end_of_titles(self, line: str) -> None:
+        """The line behind the head's titles holds what a person chose: it is no row, whatever it looks like."""
+        if self._values_next:
+            self.head.append(line)
+        self._values_next = False
 
 
 def _lines(text: str) -> list[str]:
@@ -230,12 +216,12 @@ def _parse_row(line: str) -> EventRow | None:
     text, code, cells = _split(line[when.end() :])
     kind = _kind(text, code)
     whole = _kind(" ".join(cells), code)
-    if whole in _LOGINS and kind not in _LOGINS:
+    if whole in LOGINS and kind not in LOGINS:
         # A name with a tab in it hides no login.
         kind = whole
-    elif kind == "other" and any(_kind(cell, code) == _BEGUN for cell in cells):
+    elif kind == OTHER and BEGUN_ANYWHERE.search(line) and any(_kind(cell, code) == DOWNLOAD_BEGUN for cell in cells):
         # A column of its own may stand before the text.
-        kind = _BEGUN
+        kind = DOWNLOAD_BEGUN
     return EventRow(line=line, kind=kind, stamp=_stamp(when), code=code, text=text)
 
 
@@ -243,8 +229,8 @@ def _damaged(line: str) -> EventRow:
     """A line that does not begin with date and time: it is believed only where that costs time and no more."""
     text, code, _cells = _split(_letters(line))
     kind = _kind(text, code)
-    if kind not in _BELIEVED_UNDATED:
-        kind = _BEGUN if _BEGUN_ANYWHERE.search(line) else "other"
+    if kind not in UNDATED:
+        kind = DOWNLOAD_BEGUN if BEGUN_ANYWHERE.search(line) else OTHER
     return EventRow(line=line, kind=kind, code=code, text=text)
 
 
@@ -281,7 +267,7 @@ def _split(rest: str) -> tuple[str, str | None, list[str]]:
         if end is not None:
             code, words[-1] = end.group(1).upper(), words[-1][: end.start()].rstrip()
     text = words[0] if words else ""
-    if len(words) > 1 and text.rstrip(": ").lower() in ("automatic transfer switch", "system"):
+    if len(words) > 1 and text.rstrip(": ").lower() in LEADS:
         text = f"{text.rstrip(': ')}: {words[1]}"
     return text, code, words
 
@@ -294,13 +280,12 @@ def classify(line: str, code: str | None) -> tuple[str, str]:
 
 
 def _kind(text: str, code: str | None) -> str:
-    plain = " ".join(text[:MAX_LINE].split())
-    spoken = next((kind for kind, pattern in _TEXTS if pattern.match(plain)), "other")
-    coded = _CODES.get(code or "")
-    if coded is not None:
-        # A login stays one, whatever its user is called.
-        return spoken if spoken in _LOGINS and coded not in _LOGINS else coded
-    return "other" if code is not None and spoken in _ONLY_WITHOUT_CODE else spoken
+    return guarded_ats(" ".join(text[:MAX_LINE].split()), code)
+
+
+def by_ssh(row: EventRow) -> bool:
+    """A login by SSH, which one for SCP may be logged as [?]."""
+    return row.kind == LOGIN and SSH_LOGIN.match(row.text) is not None
 
 
 def _order(rows: list[EventRow]) -> bool | None:
@@ -337,7 +322,7 @@ def possible_orders(log: EventLog) -> list[tuple[EventRow, ...]]:
 
 def start_like(row: EventRow) -> bool:
     """A start of the card, or a damaged row that may be one."""
-    return row.kind == _START or (row.stamp is None and _kind(row.text, row.code) == _START)
+    return row.kind == RESTARTED or (row.stamp is None and _kind(row.text, row.code) == RESTARTED)
 
 
 def download_in_progress(log: EventLog) -> EventRow | None:
@@ -348,9 +333,9 @@ def download_in_progress(log: EventLog) -> EventRow | None:
     for rows in possible_orders(log):
         begun: EventRow | None = None
         for row in rows:
-            if row.kind == _BEGUN:
+            if row.kind == DOWNLOAD_BEGUN:
                 begun = row
-            elif row.kind in (_FAILED, _SUCCEEDED) and row.stamp is not None:
+            elif row.kind in (DOWNLOAD_FAILED, DOWNLOAD_SUCCEEDED) and row.stamp is not None:
                 begun = None
         if begun is not None:
             return begun
@@ -365,9 +350,9 @@ def failed_since_start(log: EventLog) -> EventRow | None:
     for rows in possible_orders(log):
         found: EventRow | None = None
         for row in rows:
-            if row.kind == _START:
+            if row.kind == RESTARTED:
                 found = None
-            elif row.kind == _FAILED:
+            elif row.kind == DOWNLOAD_FAILED:
                 found = row
         if found is not None:
             return found
@@ -387,6 +372,6 @@ def new_rows(before: EventLog, after: EventLog) -> tuple[EventRow, ...] | None:
         if old[row.line] > 0:
             old[row.line] -= 1
             shared = shared or row.stamp is not None
-        elif row.stamp is not None or row.code is not None or row.kind != "other":
+        elif row.stamp is not None or row.code is not None or row.kind != OTHER:
             fresh.append(row)
     return tuple(fresh) if shared else None

@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.event_kinds import Event
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
+    COMM_ESTABLISHED,
+    COMM_LOST,
+    DISPLAY_FAILURE,
+    DOWNLOAD_BEGUN,
+    DOWNLOAD_FAILED,
+    DOWNLOAD_SUCCEEDED,
+    RESTARTED,
+    UPS_FAILED,
+    UPS_UPDATE,
+)
 
 # The real unit's download failed within the second in which it had begun.
 AT_ONCE_S = 2.0
@@ -40,7 +51,7 @@ def _of(events: Sequence[Event], *kinds: str) -> list[Event]:
 def _since_start(events: Sequence[Event]) -> Sequence[Event]:
     """The rows since the newest start of the card; all of them where none stands there."""
     for index in range(len(events) - 1, -1, -1):
-        if events[index].kind == "card_restarted":
+        if events[index].kind == RESTARTED:
             return events[index:]
     return events
 
@@ -59,13 +70,13 @@ def _failed_downloads(events: Sequence[Event]) -> list[tuple[Event | None, Event
     pairs: list[tuple[Event | None, Event]] = []
     begun: Event | None = None
     for index, event in enumerate(events):
-        if event.kind == "controller_download_begun":
+        if event.kind == DOWNLOAD_BEGUN:
             begun = event
-        elif event.kind in ("controller_download_succeeded", "card_restarted"):
+        elif event.kind in (DOWNLOAD_SUCCEEDED, RESTARTED):
             begun = None
-        elif event.kind == "controller_download_failed":
+        elif event.kind == DOWNLOAD_FAILED:
             following = events[index + 1] if index + 1 < len(events) else None
-            if begun is None and following is not None and following.kind == "controller_download_begun":
+            if begun is None and following is not None and following.kind == DOWNLOAD_BEGUN:
                 begun = following if _seconds(event, following) == 0 else None
             pairs.append((begun, event))
             begun = None
@@ -75,7 +86,7 @@ def _failed_downloads(events: Sequence[Event]) -> list[tuple[Event | None, Event
 def _never_booted(events: Sequence[Event]) -> Finding | None:
     """A download that fails the moment it begins, and display boards that do not answer: nobody is at the other end."""
     recent = _since_start(events)
-    boards = _of(recent, "display_hardware_failure")
+    boards = _of(recent, DISPLAY_FAILURE)
     for begun, failed in reversed(_failed_downloads(recent)):
         lasted = _seconds(begun, failed) if begun is not None else None
         if begun is not None and lasted is not None and 0 <= lasted <= AT_ONCE_S and boards:
@@ -106,9 +117,9 @@ def _in_progress(events: Sequence[Event]) -> Finding | None:
     begun: Event | None = None
     # A start of the card ends what went on before it; a retry is logged anew.
     for event in _since_start(events):
-        if event.kind == "controller_download_begun":
+        if event.kind == DOWNLOAD_BEGUN:
             begun = event
-        elif event.kind in ("controller_download_failed", "controller_download_succeeded"):
+        elif event.kind in (DOWNLOAD_FAILED, DOWNLOAD_SUCCEEDED):
             begun = None
     if begun is None:
         return None
@@ -123,9 +134,9 @@ def _in_progress(events: Sequence[Event]) -> Finding | None:
 def _communication_lost(events: Sequence[Event]) -> Finding | None:
     last = None
     for event in events:
-        if event.kind in ("communication_lost", "communication_established"):
+        if event.kind in (COMM_LOST, COMM_ESTABLISHED):
             last = event
-    if last is None or last.kind != "communication_lost":
+    if last is None or last.kind != COMM_LOST:
         return None
     return Finding(
         "communication_lost",
@@ -135,7 +146,7 @@ def _communication_lost(events: Sequence[Event]) -> Finding | None:
 
 
 def _restarts(events: Sequence[Event]) -> Finding | None:
-    starts = _of(events, "card_restarted")[-MANY_RESTARTS:]
+    starts = _of(events, RESTARTED)[-MANY_RESTARTS:]
     if len(starts) < MANY_RESTARTS:
         return None
     lasted = _seconds(starts[0], starts[-1])
@@ -152,9 +163,9 @@ def _restarts(events: Sequence[Event]) -> Finding | None:
 def _ups_firmware(events: Sequence[Event]) -> Finding | None:
     last = None
     for event in events:
-        if event.kind in ("ups_firmware_begun", "ups_firmware_finished", "ups_firmware_failed"):
+        if event.kind in UPS_UPDATE:
             last = event
-    if last is None or last.kind != "ups_firmware_failed":
+    if last is None or last.kind != UPS_FAILED:
         return None
     return Finding(
         "ups_firmware_failed",

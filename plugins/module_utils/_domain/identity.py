@@ -68,11 +68,6 @@ class CardIdentity:
         return match.group(2) if match else None
 
     @property
-    def app_hardware(self) -> str | None:
-        match = _HARDWARE.match(self.app.file or "")
-        return match.group(1) if match else None
-
-    @property
     def simulated(self) -> int | None:
         return simulated_factor(self.description)
 

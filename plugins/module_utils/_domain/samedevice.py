@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
     parse_banner,
     simulated_mark,
     usable_name,
     usable_serial,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 MAX_LINE = 512
 MAX_HEAD = 64
@@ -169,17 +169,17 @@ def _addresses(texts: Iterable[str]) -> set[str]:
     return {address for text in texts for address in _IPV4.findall(text) if _real(address)}
 
 
-def same_unit(sample: Sample, login: LoginFacts | None) -> Found:
+def same_unit(sample: Seen, login: LoginFacts | None) -> Found:
     """Fails on any contradiction, and where nothing unique agrees.
 
     The address that was dialled is no input here and proves nothing: behind a forward two units share it. An address
     counts only where the unit lists it itself (ipAdEntAddr) and its own file, read over the login, shows it too.
     """
-    card, ats = sample.identity, sample.ats
+    card, model = sample.identity, sample.unit_model
     if not sample.answered:
         return Found(False, "no answer", missing=True)
-    if card.model and ats.model and card.model != ats.model:
-        return Found(False, f"the card calls itself {card.model}, the ATS {ats.model}")
+    if card.model and model and card.model != model:
+        return Found(False, f"the card calls itself {card.model}, the ATS {model}")
     if login is None:
         return Found(False, "nothing was read over the sending login yet", missing=True)
     head, config = _read_head(login.event_head), _read_config(login.config)
@@ -196,19 +196,31 @@ def same_unit(sample: Sample, login: LoginFacts | None) -> Found:
     return Found(True, f"{proof} read by SNMP and over {login.protocol}{note}")
 
 
-def _contradiction(sample: Sample, login: LoginFacts, head: _Shown, config: _Shown) -> str:
-    card = sample.identity
-    banner = parse_banner(login.banner)
-    model = sample.ats.model or card.model
+def _contradiction(sample: Seen, login: LoginFacts, head: _Shown, config: _Shown) -> str:
+    return _other_banner(sample, login) or _other_mark(sample, login) or _other_address(sample, head, config)
+
+
+def _other_banner(sample: Seen, login: LoginFacts) -> str:
+    card, banner = sample.identity, parse_banner(login.banner)
+    model = sample.unit_model or card.model
     if banner.model and model and banner.model != model:
         return f"the {login.protocol} banner names {banner.model}, SNMP {model}"
     if banner.aos and card.aos.version and banner.aos != card.aos.version:
         return f"the {login.protocol} banner names AOS {banner.aos}, SNMP {card.aos.version}"
+    return ""
+
+
+def _other_mark(sample: Seen, login: LoginFacts) -> str:
+    factor = sample.identity.simulated
     marks = {simulated_mark(login.banner), simulated_mark("\n".join(login.event_head[:MAX_HEAD]))} - {None}
-    if card.simulated is None and marks:
+    if factor is None and marks:
         return "the login declares a simulated device, SNMP does not"
-    if card.simulated is not None and marks != {card.simulated}:
+    if factor is not None and marks != {factor}:
         return "SNMP declares a simulated device, the login does not declare the same"
+    return ""
+
+
+def _other_address(sample: Seen, head: _Shown, config: _Shown) -> str:
     own = {address for address in sample.addresses if _real(address)}
     in_head = _addresses(head.own[_ADDRESS])
     # The file's own address must be one of the unit's; in a head of unknown layout it is enough that one of them is.
@@ -220,12 +232,12 @@ def _contradiction(sample: Sample, login: LoginFacts, head: _Shown, config: _Sho
     return ""
 
 
-def _proof(sample: Sample, shown: _Shown) -> str:
+def _proof(sample: Seen, shown: _Shown) -> str:
     def held(what: str, value: str, fold: bool = False) -> bool:
         cells = shown.own[what] if shown.recognised else shown.loose
         return value.upper() in {cell.upper() for cell in cells} if fold else value in cells
 
-    for serial in (sample.ats.serial, sample.identity.serial):
+    for serial in (sample.unit_serial, sample.identity.serial):
         usable = usable_serial(serial)
         if usable and held(_SERIAL, usable, fold=True):
             return f"serial {usable}"

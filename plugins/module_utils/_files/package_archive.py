@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware files out of a .zip or the vendor's self-extracting .exe. Private to the collection.
+
+"""Firmware files out of a .zip or the vendor's self-extracting .exe.
 
 Nothing is unpacked to disk: members are read into memory, bounded, and only those with a firmware file's name. So no
 member can be written anywhere, and the bytes that were hashed are the bytes that will be sent.
@@ -16,7 +18,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, parse_name, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, parse_name
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 
 _CHUNK = 64 * 1024
 # zipfile reads the whole central directory in one call and makes an object of each entry; this bounds both.
@@ -59,7 +62,7 @@ class Contents:
         self.files[name] = data
 
     def ignore(self, name: str) -> None:
-        self.ignored.append(printable(name))
+        self.ignored.append(harmless(name, 120))
 
     def too_big(self) -> PackageError:
         return PackageError(
@@ -120,7 +123,7 @@ def read_archive(stream: IO[bytes], shown: str, contents: Contents) -> None:
         OverflowError,
         MemoryError,
     ) as exc:
-        raise PackageError(f"{shown} is not a zip archive or is damaged ({printable(exc)}).") from None
+        raise PackageError(f"{shown} is not a zip archive or is damaged ({harmless(exc, 120)}).") from None
 
 
 def _read_members(archive: zipfile.ZipFile, shown: str, contents: Contents) -> None:

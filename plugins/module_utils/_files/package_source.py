@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads a firmware package from wherever it is. Private to the collection.
+
+"""Loads a firmware package from wherever it is.
 
 A folder, single files, a .zip, the vendor's self-extracting .exe, or a http(s) URL of one of these files. All ends in
 memory: what was hashed is what will be sent, whatever happens to the files meanwhile.
@@ -10,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,8 +22,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
     FirmwarePackage,
     PackageError,
     parse_name,
-    printable,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import open_regular
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_archive import (
     Contents,
     Limits,
@@ -62,7 +64,7 @@ def load(
     if bool(src) == bool(files):
         raise PackageError("Give either src or files.")
     if files:
-        source = ", ".join(printable(name) for name in files)
+        source = ", ".join(harmless(name, 120) for name in files)
         _from_files(files, contents)
     elif src and is_url(src):
         source = redact_url(src)
@@ -76,11 +78,11 @@ def load(
             _from_stream(stream, url_file_name(src), source, contents)
     else:
         path = os.path.expanduser(src or "")
-        source = printable(path, 300)
+        source = harmless(path, 300)
         if os.path.isdir(path):
             _from_folder(path, contents, top=True)
         else:
-            with _open(path) as stream:
+            with open_regular(path) as stream:
                 _from_stream(stream, os.path.basename(path), source, contents)
     return _loaded(contents, source)
 
@@ -107,8 +109,8 @@ def _from_files(files: Sequence[str], contents: Contents) -> None:
         path = os.path.expanduser(given)
         name = os.path.basename(path)
         if parse_name(name) is None:
-            raise PackageError(f"{printable(path)} is not named like a firmware file (apc_hw02_aos_392.bin).")
-        with _open(path) as stream:
+            raise PackageError(f"{harmless(path, 120)} is not named like a firmware file (apc_hw02_aos_392.bin).")
+        with open_regular(path) as stream:
             contents.add(name, _read(stream, contents))
 
 
@@ -116,10 +118,10 @@ def _from_folder(folder: str, contents: Contents, top: bool) -> None:
     try:
         names = sorted(os.listdir(folder))
     except OSError as exc:
-        raise PackageError(f"{printable(folder)} cannot be read: {exc.strerror}.") from None
+        raise PackageError(f"{harmless(folder, 120)} cannot be read: {exc.strerror}.") from None
     if len(names) > contents.limits.max_members:
         raise PackageError(
-            f"{printable(folder)} has {len(names)} entries, more than {contents.limits.max_members}: "
+            f"{harmless(folder, 120)} has {len(names)} entries, more than {contents.limits.max_members}: "
             "give the package a folder of its own."
         )
     for name in names:
@@ -130,7 +132,7 @@ def _from_folder(folder: str, contents: Contents, top: bool) -> None:
         elif parse_name(name) is None:
             contents.ignore(name)
         else:
-            with _open(path) as stream:
+            with open_regular(path) as stream:
                 contents.add(name, _read(stream, contents))
 
 
@@ -139,20 +141,6 @@ def _from_stream(stream: IO[bytes], name: str, shown: str, contents: Contents) -
         contents.add(name, _read(stream, contents))
     else:
         read_archive(stream, shown, contents)
-
-
-def _open(path: str) -> IO[bytes]:
-    """Opens a regular file that is not too large; never blocks on a pipe or a device."""
-    shown = printable(path, 300)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not a usable path"
-        raise PackageError(f"{shown} cannot be read: {reason}.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise PackageError(f"{shown} is not a file.")
-    return os.fdopen(descriptor, "rb")
 
 
 def _read(stream: IO[bytes], contents: Contents) -> bytes:

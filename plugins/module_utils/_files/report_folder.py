@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports in a folder: each file whole or not at all, and none replaced but by a name that was asked for.
 
-Private to the collection.
-"""
+"""Reports in a folder: each file whole or not at all, and none replaced but by a name that was asked for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reports on a web server that takes PUT, and reading one from there or from a file. Private to the collection."""
+
+"""Reports on a web server that takes PUT, and reading one from there or from a file."""
 
 from __future__ import annotations
 

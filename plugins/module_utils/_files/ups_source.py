@@ -1,23 +1,23 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Loads a UPS firmware file from a path or a URL into memory: what was hashed is what will be sent.
 
-Private to the collection.
-"""
+"""Loads a UPS firmware file from a path or a URL into memory: what was hashed is what will be sent."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import (
     UpdateFile,
     parse_update_name,
     problem_of_content,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import open_regular
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import (
     download,
     is_url,
@@ -39,9 +39,9 @@ def load_update_file(src: str) -> tuple[UpdateFile, bytes]:
             return _loaded(name, stream, redact_url(src))
     path = os.path.expanduser(src)
     parse_update_name(os.path.basename(path))
-    with _open(path) as stream:
+    with open_regular(path) as stream:
         _refuse_other_name(path)
-        return _loaded(os.path.basename(path), stream, printable(path, 300))
+        return _loaded(os.path.basename(path), stream, harmless(path, 300))
 
 
 def _refuse_other_name(path: str) -> None:
@@ -53,21 +53,7 @@ def _refuse_other_name(path: str) -> None:
         # A store that names its files by their contents says nothing against it.
         return
     if other != parse_update_name(called):
-        raise PackageError(f"{printable(path, 300)} is a link to {real}: another file than its name says.")
-
-
-def _open(path: str) -> IO[bytes]:
-    """A regular file; never blocks on a pipe or a device."""
-    shown = printable(path, 300)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not a usable path"
-        raise PackageError(f"{shown} cannot be read: {reason}.") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise PackageError(f"{shown} is not a file.")
-    return os.fdopen(descriptor, "rb")
+        raise PackageError(f"{harmless(path, 300)} is a link to {real}: another file than its name says.")
 
 
 def _loaded(name: str, stream: IO[bytes], shown: str) -> tuple[UpdateFile, bytes]:

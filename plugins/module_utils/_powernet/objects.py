@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The objects that are read, each with its source. Private to the collection.
+"""The names of the objects, each with its source. What is read, and how, is in the rows of card, ats and ups.
 
 Names and meanings: PowerNet-MIB (enterprise 318), as noted in the project's facts; marks as there: [V] read in a
 published source, [1] one unofficial source, [?] unknown. Scalars are given as instances (.0), tables by column.
@@ -25,7 +25,6 @@ OBJECT_ID_5G: Oid = (*ENTERPRISE, 1, 3, 38)  # AP44xxA [V]
 
 # --- the card -------------------------------------------------------------------------------------------------------
 LAST_TRANSFER: Oid = (*ENTERPRISE, 2, 4, 1, 1, 0)  # [V]
-SECOND_VERSION: Oid = (*ENTERPRISE, 1, 4, 2, 4, 1, 4)  # not in the MIB, answers on real cards; row 1 AOS, 2 app [V]
 
 # --- Rack ATS, generations 1 to 4: A = 318.1.1.8 [V] ------------------------------------------------------------------
 ATS: Oid = (*ENTERPRISE, 1, 1, 8)
@@ -66,27 +65,13 @@ STATUS_SOURCE_B = (*STATUS, 13, 0)
 STATUS_PHASE_SYNC = (*STATUS, 14, 0)  # 1 is in sync: the other way round than its neighbours
 STATUS_OUTPUT = (*STATUS, 15, 0)  # "fail" with the output on in ats4g 7.1.4: nothing is decided by it alone
 STATUS_DISPLAY = (*STATUS, 16, 0)
-# 1 failure, 2 ok; 0 and -1: none fitted. Name in results -> object.
-SUPPLIES: tuple[tuple[str, Oid], ...] = (
-    ("5v", (*STATUS, 5, 0)),
-    ("24v_a", (*STATUS, 6, 0)),
-    ("24v_b", (*STATUS, 7, 0)),
-    ("12v", (*STATUS, 8, 0)),
-    ("-12v", (*STATUS, 9, 0)),
-    ("3.3v", (*STATUS, 17, 0)),
-    ("1.0v", (*STATUS, 18, 0)),
-    ("vboost_a", (*STATUS, 19, 0)),
-    ("vboost_b", (*STATUS, 20, 0)),
-)
-# 1 closed, which is normal, 2 open.
-FUSES: tuple[tuple[str, Oid], ...] = (("fuse_a", (*STATUS, 21, 0)), ("fuse_b", (*STATUS, 22, 0)))
-STATUS_ALL: tuple[Oid, ...] = tuple((*STATUS, number, 0) for number in range(1, 23))
 
 # Inputs: one index in the first table; three sub-ids in the phase table, where the MIB declares two [V].
 INPUT_FREQUENCY: Oid = (*ATS, 5, 3, 2, 1, 4)
 INPUT_NAME: Oid = (*ATS, 5, 3, 2, 1, 6)
 INPUT_VOLTAGE: Oid = (*ATS, 5, 3, 3, 1, 3)
 
+OUTPUT_COUNT: Oid = (*ATS, 5, 4, 1, 0)
 # Output phases: an empty table on AP7724, whatever the number of output phases says [V].
 PHASE_VOLTAGE: Oid = (*ATS, 5, 4, 3, 1, 3)
 PHASE_CURRENT: Oid = (*ATS, 5, 4, 3, 1, 4)  # 0.1 A
@@ -119,22 +104,6 @@ FIVE_G_FREQUENCY_A: Oid = (*FIVE_G, 3, 1, 24)
 FIVE_G_FREQUENCY_B: Oid = (*FIVE_G, 3, 1, 25)
 FIVE_G_OUTPUT: Oid = (*FIVE_G, 3, 1, 34)
 FIVE_G_OVER_CURRENT: Oid = (*FIVE_G, 3, 1, 35)
-FIVE_G_ALL: tuple[Oid, ...] = (
-    FIVE_G_SERIAL,
-    FIVE_G_MODEL,
-    FIVE_G_COMM,
-    FIVE_G_PREFERRED,
-    FIVE_G_SELECTED,
-    FIVE_G_REDUNDANCY,
-    FIVE_G_SOURCE_A,
-    FIVE_G_SOURCE_B,
-    FIVE_G_VOLTAGE_A,
-    FIVE_G_VOLTAGE_B,
-    FIVE_G_FREQUENCY_A,
-    FIVE_G_FREQUENCY_B,
-    FIVE_G_OUTPUT,
-    FIVE_G_OVER_CURRENT,
-)
 
 # --- Smart-UPS: U = 318.1.1.1 [V] -----------------------------------------------------------------------------------
 UPS: Oid = (*ENTERPRISE, 1, 1, 1)

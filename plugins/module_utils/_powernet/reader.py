@@ -6,7 +6,6 @@
 
 One GETNEXT asks for the successors of all wanted parents at once. What exists answers from below its parent; what does
 not answers with some other object, which is dropped: no missing name fails the rest, and no table index is guessed.
-Private to the collection.
 """
 
 from __future__ import annotations
@@ -85,10 +84,6 @@ def first_rows(column: Oid, *after: Oid) -> list[Wanted]:
 
 # What a client's agent was seen to bear, for as long as the client lives.
 _learned: WeakKeyDictionary[SnmpClient, int] = WeakKeyDictionary()
-
-
-def read_objects(client: SnmpClient, wanted: Sequence[Wanted]) -> dict[Oid, RawValue]:
-    return read_plan(client, Plan(wanted))
 
 
 def read_plan(client: SnmpClient, plan: Plan) -> dict[Oid, RawValue]:

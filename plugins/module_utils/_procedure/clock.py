@@ -10,6 +10,11 @@ import time
 from datetime import datetime, timezone
 from typing import Protocol
 
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import stop_if_asked
+
+# Real seconds: how late a signal may be heeded while nothing is done but waiting.
+SLICE_S = 0.2
+
 
 class Clock(Protocol):
     factor: float
@@ -48,8 +53,11 @@ class DeviceClock:
         return self._base + (_elapsed() - self._since) * self.factor
 
     def sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            time.sleep(seconds / self.factor)
+        """Raises Interrupted where a signal was noted."""
+        end = _elapsed() + seconds / self.factor
+        while (left := end - _elapsed()) > 0:
+            stop_if_asked()
+            time.sleep(min(left, SLICE_S))
 
     def wall(self) -> datetime:
         return datetime.now(timezone.utc)

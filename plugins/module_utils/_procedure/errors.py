@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 
 
 class Stop(Exception):

@@ -2,20 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching one unit: samples at their pace, and what stayed unbroken since when. Private to the collection."""
+"""Watching one unit of any kind: readings at their pace, and what stayed unbroken since when.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Generic, TypeVar
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import secondary_seen_live
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import Watch
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import MAX_POLL_S, Bounds, Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import MAX_POLL_S, Bounds, Seen, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import stop_if_asked
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # A reading slower than the poll interval must not starve everything else.
@@ -30,34 +29,39 @@ SLOW_PAUSE_S = 1.0
 # sysUpTime of some units counts whole seconds.
 LEAST_PAUSE_S = 1.0
 
+S = TypeVar("S", bound=Seen)
 
-class Observer:
-    """``read`` takes one sample and never raises for a silent card: silence is a sample too."""
 
-    def __init__(self, clock: Clock, read: Callable[[], Sample], poll_s: float, bounds: Bounds) -> None:
+class Observer(Generic[S]):
+    """``read`` takes one reading and does not raise for a silent card: silence is a reading too.
+
+    ``silent``: makes the reading of a card that did not answer, out of when it was asked and why.
+    """
+
+    def __init__(
+        self, clock: Clock, read: Callable[[], S], silent: Callable[[float, str], S], poll_s: float, bounds: Bounds
+    ) -> None:
         self._clock = clock
         self._read = read
+        self._silent = silent
         self.poll_s = min(poll_s, MAX_POLL_S)
         self.bounds = bounds
-        self.samples: list[Sample] = []
-        self.good: Sample | None = None
+        self.samples: list[S] = []
+        self.good: S | None = None
         self.first_good_s: float | None = None
         self.restarts = 0
         self.breaks = 0
         self.gaps = 0
         self.ended_s = 0.0
         self.took_s = 0.0
-        self.transferred_s: float | None = None
         self._unbroken_since: float | None = None
         self._unchanged_since: float | None = None
-        self._anchor: Sample | None = None
-        self._shown: set[str] = set()
-        self._seen_live: set[Source] = set()
+        self._anchor: S | None = None
         self._polling = False
-        self.on_sample: Callable[[Sample, Sample | None], None] = lambda sample, before: None
+        self.on_sample: Callable[[S, S | None], None] = lambda sample, before: None
 
     @property
-    def newest(self) -> Sample:
+    def newest(self) -> S:
         return self.samples[-1]
 
     def start_over(self, bounds: Bounds) -> None:
@@ -67,19 +71,20 @@ class Observer:
         self.good = None
         self.breaks = self.restarts = self.gaps = 0
 
-    def poll(self) -> Sample:
-        """One sample now."""
+    def poll(self) -> S:
+        """One sample now. Raises Interrupted where a signal was noted: whoever measures before he acts asks here."""
+        stop_if_asked()
         before = self.good
         at_s = self._clock.now()
         self._polling = True
         try:
-            sample = self._remember(self._read())
+            sample = self._take()
         except Exception as exc:
             # Once the unit has answered, no error of a reading ends what is under way: it is a missing answer.
             if before is None:
                 raise
             text = exc.message if isinstance(exc, TransportError) else f"reading failed: {type(exc).__name__}"
-            sample = Sample(at_s, False, error=text)
+            sample = self._silent(at_s, text)
         finally:
             self._polling = False
         self.ended_s = self._clock.now()
@@ -92,12 +97,14 @@ class Observer:
             self._follow(before, sample)
             self.good = sample
         self.on_sample(sample, before)
+        # Nothing is judged or allowed on a reading during which the run was asked to end.
+        stop_if_asked()
         return sample
 
-    def _follow(self, before: Sample | None, sample: Sample) -> None:
-        for source in Source:
-            if secondary_seen_live(sample, source.other):
-                self._seen_live.add(source)
+    def _take(self) -> S:
+        return self._read()
+
+    def _follow(self, before: S | None, sample: S) -> None:
         if before is None:
             self.first_good_s = self._unchanged_since = sample.at_s
             self._begin_watch(sample)
@@ -108,56 +115,24 @@ class Observer:
         reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s < before.uptime_s
         if reset:
             self.restarts += 1
-        changed = reset or self._out_of_step(sample) or self._differs(before, sample)
+        changed = reset or self._out_of_step(sample) or before.watched != sample.watched
         if changed:
             self._unchanged_since = sample.at_s
         if changed or silent_s > max(WATCH_GAP_S, self.bounds.gap_s):
             self.breaks += 1
             self._begin_watch(sample)
-        selected, old = sample.ats.selected_source, before.ats.selected_source
-        if selected.known and old.known and selected != old:
-            self.transferred_s = sample.at_s
 
-    @staticmethod
-    def _differs(before: Sample, sample: Sample) -> bool:
-        a, b = before.ats, sample.ats
-        return a.controller_comm != b.controller_comm or a.controller_version != b.controller_version
-
-    def _begin_watch(self, sample: Sample) -> None:
+    def _begin_watch(self, sample: S) -> None:
         self._unbroken_since = sample.at_s
         self._anchor = sample
 
-    def _out_of_step(self, sample: Sample) -> bool:
+    def _out_of_step(self, sample: S) -> bool:
         """Does the unit's own clock part from ours? Then answers are cached, or its declared speed is not true."""
         anchor = self._anchor
         if anchor is None or anchor.uptime_s is None or sample.uptime_s is None:
             return False
         ours, its = sample.at_s - anchor.at_s, sample.uptime_s - anchor.uptime_s
         return abs(ours - its) > self.bounds.gap_s + STEP_SHARE * ours
-
-    def _remember(self, sample: Sample) -> Sample:
-        """An object that this unit has shown in this run and now does not show is unknown, not "not fitted"."""
-        if not sample.app_answers:
-            return sample
-        ats = sample.ats
-        found: dict[str, Reading[Any]] = {
-            "over_current": ats.over_current,
-            "preferred_source": ats.settings.preferred_source,
-            "bank_rows": ats.load.bank_rows,
-        }
-        gone = [name for name, reading in found.items() if not reading.fitted and name in self._shown]
-        self._shown.update(name for name, reading in found.items() if reading.known)
-        if not gone:
-            return sample
-        lost: Reading[Any] = unknown("it answered before and does not now")
-        changes: dict[str, Any] = {}
-        if "over_current" in gone:
-            changes["over_current"] = lost
-        if "preferred_source" in gone:
-            changes["settings"] = replace(ats.settings, preferred_source=lost)
-        if "bank_rows" in gone:
-            changes["load"] = replace(ats.load, bank_rows=lost)
-        return replace(sample, ats=replace(ats, **changes))
 
     def due(self, silent_s: float = 0.0) -> bool:
         """``silent_s``: the least pause behind a reading that was not answered."""
@@ -172,16 +147,17 @@ class Observer:
 
     def poll_if_due(self, silent_s: float = 0.0) -> None:
         """For the idle hook of a transport; a reading that is under way is not entered again."""
+        stop_if_asked()
         if not self._polling and self.due(silent_s):
             self.poll()
 
-    def fresh(self) -> Sample:
+    def fresh(self) -> S:
         """A sample of now; not so soon after the last that the unit's clock has not moved on."""
         if self.samples and self._clock.now() - self.samples[-1].at_s < LEAST_PAUSE_S:
             return self.next(self.samples[-1].at_s + LEAST_PAUSE_S)
         return self.poll()
 
-    def next(self, at_s: float | None = None) -> Sample:
+    def next(self, at_s: float | None = None) -> S:
         """Waits until the next sample is due, or until ``at_s`` if that is sooner, then takes it."""
         if self.samples:
             due = self.samples[-1].at_s + self.poll_s
@@ -191,9 +167,9 @@ class Observer:
         return self.poll()
 
     def watch(self, while_sending: bool = False) -> Watch:
-        """``while_sending``: a missing answer alone does not end the watch, if communication, revision and uptime go on
-        behind it: a download begins at a start of the card, and there was none. Else the rule that a missing answer
-        holds the last block for up to 60 s (SAFETY 4.4) could never be met."""
+        """``while_sending``: a missing answer alone does not end the watch, if all that is watched goes on behind it: a
+        download begins at a start of the card, and there was none. Else the rule that a missing answer holds the last
+        block for up to 60 s (SAFETY 4.4) could never be met."""
         now = self._clock.now()
         good = self.good
         since = self._unbroken_since
@@ -203,9 +179,10 @@ class Observer:
             since = None
         return Watch(now, good.uptime_s if good else None, since)
 
-    def witnessed(self, secondary: Source) -> bool:
-        """Was this input seen alive by this process? Then its being dead now is a change that was witnessed."""
-        return secondary in self._seen_live
+    def carry(self, seconds: float) -> None:
+        """An earlier process had watched for so long without a break, and nothing has broken since."""
+        if self._unbroken_since is not None:
+            self._unbroken_since -= seconds
 
     def forget_breaks(self) -> None:
         """After a restart of our own making: what it broke is no news."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS, AtsStatus
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import status_of_error
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text
 
 # Clocks of controllers differ a little.
 _AHEAD = timedelta(hours=1)
-_ATS_STATUSES = ("never_3x", "use_guarded_upgrade", "not_covered", "unknown")
-# Which bulletin must apply to an ATS of this status; the others have none that does.
-_ATS_BULLETIN = {"never_3x": "FA156135", "use_guarded_upgrade": "FA156178"}
+_ATS_STATUSES: tuple[str, ...] = (*get_args(AtsStatus), "not_covered", "unknown")
+# Which status each bulletin gives a unit that it applies to.
+_GIVES = {row.id: row.status for row in BULLETINS}
+_GENERATIONS: dict[str, str] = {row.id: row.generation for row in BULLETINS}
 
 
 def contradiction(content: Mapping[str, Any], now: datetime) -> str:
@@ -42,7 +45,7 @@ def contradiction(content: Mapping[str, Any], now: datetime) -> str:
         name = host_text(row["host"])
         problem = "its host has a row already" if name in seen else _row_problem(row, now)
         if problem:
-            return f"units[{number}] ({printable(name, 100)}): {problem}"
+            return f"units[{number}] ({harmless(name, 100)}): {problem}"
         seen.add(name)
     return ""
 
@@ -76,9 +79,12 @@ def _row_problem(row: Mapping[str, Any], now: datetime) -> str:
 def _ats_problem(status: str, exposures: list[Mapping[str, Any]]) -> str:
     if status not in _ATS_STATUSES:
         return f"its status {status} is none of a Rack ATS"
-    applying = {item["bulletin"] for item in exposures if item["applies"]}
+    applying = [item["bulletin"] for item in exposures if item["applies"]]
     undecided = any(item["applies"] is None for item in exposures)
-    bulletin = _ATS_BULLETIN.get(status)
-    if applying != ({bulletin} if bulletin else set()) or undecided != (status == "unknown"):
+    meant = next((_GIVES[name] for name in _GIVES if name in applying and _GIVES[name]), "not_covered")
+    # A unit is of one generation, and of an undecided one nothing applies.
+    generations = {_GENERATIONS.get(name, name) for name in applying}
+    possible = set(applying) <= set(_GIVES) and len(generations) <= (0 if undecided else 1)
+    if not possible or status != ("unknown" if undecided else meant):
         return f"its status is {status}, but its exposures say something else"
     return ""

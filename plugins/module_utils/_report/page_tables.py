@@ -8,8 +8,9 @@ import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, ORDER, STATUSES, Status
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import printable
 
 _KINDS = {"ups": "UPS", "ats": "Rack ATS", "other": "other"}
 _UNIT_COLUMNS = ("Host", "Status", "Unit", "Firmware", "Management card", "Finding")
@@ -19,7 +20,7 @@ _COMM = {"established": "established", "lost": "LOST", "never_discovered": "NEVE
 
 def esc(value: object) -> str:
     """The one way by which a text gets into the page."""
-    return html.escape(printable(value), quote=True)
+    return html.escape(harmless(value), quote=True)
 
 
 def pill(status: Status) -> str:
@@ -125,6 +126,7 @@ def _loud(text: str) -> str:
 
 def ats_section(units: list[Mapping[str, Any]]) -> str:
     rows = []
+    bulletins = [row.id for row in BULLETINS]
     for row in units:
         if row["kind"] != "ats":
             continue
@@ -134,17 +136,17 @@ def ats_section(units: list[Mapping[str, Any]]) -> str:
             ("Model", esc(row["model"] or "unknown")),
             ("Versions", esc(row["firmware"] or "unknown")),
             ("Controller communication", esc(comm)),
-            ("FA156178", _loud(said.get("FA156178", ""))),
-            ("FA156135", _loud(said.get("FA156135", ""))),
+            *((name, _loud(said.get(name, ""))) for name in bulletins),
         ]
         shown = "".join(f'<td role="cell" data-label="{label}">{text}</td>' for label, text in cells)
         host = f'<th scope="row" role="rowheader"><span class="iso">{esc(row["host"])}</span></th>'
         rows.append(f'<tr role="row">{host}{shown}</tr>\n')
     if not rows:
         return ""
-    columns = ("Host", "Model", "Versions", "Controller communication", "FA156178", "FA156135")
+    columns = ("Host", "Model", "Versions", "Controller communication", *bulletins)
     return (
         '<section aria-labelledby="ats-title">\n<h2 id="ats-title">Rack ATS: what a firmware upgrade would do</h2>\n'
-        '<table class="wide" id="ats" role="table">\n<caption>All Rack ATS of the run, with both bulletins</caption>\n'
+        '<table class="wide" id="ats" role="table">\n<caption>All Rack ATS of the run, '
+        "with the bulletins about them</caption>\n"
         f'{_thead(columns)}<tbody role="rowgroup">\n{"".join(rows)}</tbody>\n</table>\n</section>\n'
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
+
 Tone = Literal["bad", "warn", "info", "ok", "quiet"]
 
 
@@ -20,6 +22,15 @@ class Status:
     tone: Tone
     meaning: str
     always: bool = False
+
+
+def _meaning(status: str) -> str:
+    return " ".join(row.meaning for row in BULLETINS if row.status == status)
+
+
+def _none_of() -> str:
+    ids = [row.id for row in BULLETINS if row.status is not None]
+    return f"neither {' nor '.join(ids)}" if len(ids) == 2 else f"none of {', '.join(ids)}"
 
 
 STATUSES = (
@@ -55,19 +66,19 @@ STATUSES = (
         "ATS: never 3.x",
         "‼",
         "warn",
-        "Generation 1 Rack ATS. Firmware 3.x must never be installed on it (FA156135).",
+        _meaning("never_3x"),
     ),
     Status(
         "use_guarded_upgrade",
         "ATS: guarded upgrade only",
         "⚠",
         "info",
-        "Rack ATS covered by FA156178. Upgrade it only with dcops.apc.ats_firmware_upgrade.",
+        _meaning("use_guarded_upgrade"),
     ),
     Status("not_a_ups", "Not a UPS", "≠", "quiet", "Something else than a UPS answers here, so it was not judged."),
     Status("fixed", "Fixed", "✓", "ok", "A UPS type that FA233876 names, with firmware that has the fix.", True),
     Status("not_affected", "Not affected", "=", "ok", "FA233876 does not concern this unit.", True),
-    Status("not_covered", "ATS: not covered", "○", "quiet", "A Rack ATS that neither FA156178 nor FA156135 is about."),
+    Status("not_covered", "ATS: not covered", "○", "quiet", f"A Rack ATS that {_none_of()} is about."),
 )
 BY_NAME = {status.name: status for status in STATUSES}
 NAMES = tuple(BY_NAME)

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which protocol logs in to the card, and what is said about it. Private to the collection.
+
+"""Which protocol logs in to the card, and what is said about it.
 
 SCP where it can be had. FTP sends the password in clear, so ``auto`` takes it only where that was allowed; and never
 because of a host key or a password that was refused, or whoever sits in between could choose it.

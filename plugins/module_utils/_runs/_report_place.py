@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the files of a report go and what they are called. Private to the collection."""
+
+"""Where the files of a report go and what they are called."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known.
 
-Private to the collection.
-"""
+"""From the domain's values to what a playbook sees: plain JSON types, null where nothing is known."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from enum import Enum
@@ -24,10 +23,11 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     LoadRow,
     Source,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.card import NmcState
 
 MAX_STRING = 4096
 _MAX_DEPTH = 30
@@ -83,6 +83,7 @@ def ats_result(ats: AtsState, identity: CardIdentity) -> dict[str, Any]:
             "banks": [_row(row) for row in ats.load.banks],
             "phases": [_row(row) for row in ats.load.phases],
         },
+        "others": others(ats.others),
     }
 
 
@@ -125,6 +126,11 @@ def _row(row: LoadRow) -> dict[str, Any]:
     }
 
 
+def others(found: Iterable[tuple[str, Reading[Any]]]) -> dict[str, Any]:
+    """Objects that have no place of their own in a result: name -> value."""
+    return {name: word(item) if isinstance(item.value, Enum) else to_result(item) for name, item in found}
+
+
 def word(reading: Reading[Any]) -> str | None:
     value = reading.or_none()
     return None if value is None else enum_word(value)
@@ -156,17 +162,7 @@ def text(value: str | None, limit: int = MAX_STRING) -> str | None:
 
 def clean(value: str, limit: int = MAX_STRING, keep: str = "\n\t") -> str:
     """An exact str, bounded, without anything that could move a cursor, forge a line or not be encoded."""
-    value = str.__str__(value)
-    if len(value) > limit:
-        value = value[: limit - 1] + "…"
-    if value.isprintable():
-        return value
-    return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in value)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return harmless(value, limit, keep)
 
 
 def to_result(value: Any, limit: int = MAX_STRING, depth: int = 0) -> Any:

@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets kept out of results, progress and evidence: a device may answer with what it was sent.
 
-Private to the collection.
-"""
+"""Secrets kept out of results, progress and evidence: a device may answer with what it was sent."""
 
 from __future__ import annotations
 

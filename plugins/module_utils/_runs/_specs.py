@@ -1,19 +1,19 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that several modules share, as argument specs, and the checks that a spec cannot say.
 
-Private to the collection.
-"""
+"""The options that several modules share, as argument specs, and the checks that a spec cannot say."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import (
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import (
     FRESH_S,
     MAX_POLL_S,
     STABILITY_FLOOR_S,
@@ -21,6 +21,53 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample impor
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import SnmpOptions
 
 Spec = dict[str, dict[str, Any]]
+Groups = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class ArgumentSpec:
+    """Options and the rules between them, as AnsibleModule wants them; put together by merging."""
+
+    options: Spec = field(default_factory=dict)
+    mutually_exclusive: Groups = ()
+    required_one_of: Groups = ()
+    # (option, value, the options that it requires)
+    required_if: tuple[tuple[str, Any, tuple[str, ...]], ...] = ()
+
+    def merge(self, *others: ArgumentSpec) -> ArgumentSpec:
+        """All options and all rules. Raises ValueError for an option that is there twice: which of them holds?"""
+        merged = self
+        for other in others:
+            twice = set(merged.options) & set(other.options)
+            if twice:
+                raise ValueError(f"options of two specs: {', '.join(sorted(twice))}")
+            merged = ArgumentSpec(
+                {**merged.options, **other.options},
+                merged.mutually_exclusive + other.mutually_exclusive,
+                merged.required_one_of + other.required_one_of,
+                merged.required_if + other.required_if,
+            )
+        return merged
+
+    def only(self, *names: str) -> ArgumentSpec:
+        """Some of the options, without the rules, which may name others."""
+        return ArgumentSpec({name: self.options[name] for name in names})
+
+    def changed(self, name: str, **entry: Any) -> ArgumentSpec:
+        """One option said otherwise, on purpose."""
+        return replace(self, options={**self.options, name: {**self.options[name], **entry}})
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What AnsibleModule takes beside the options, new lists each time. Every module here supports check mode."""
+        rules: dict[str, Any] = {"supports_check_mode": True}
+        for kind in ("mutually_exclusive", "required_one_of"):
+            if groups := getattr(self, kind):
+                rules[kind] = [list(group) for group in groups]
+        if self.required_if:
+            rules["required_if"] = [[name, value, list(needed)] for name, value, needed in self.required_if]
+        return rules
+
 
 # What every card is shipped with, or every reader of its manual tries first: hiding these words in a result would hide
 # file names (apc_hw02_aos_392.bin), and protect nothing.
@@ -40,74 +87,88 @@ def _env(name: str) -> tuple[Any, list[str]]:
     return (from_env, [name])
 
 
-SNMP_SPEC: Spec = {
-    # The action plugin fills it in from the inventory host.
-    "host": {"type": "str", "required": True},
-    "snmp_version": {"type": "str", "choices": ["v1", "v2c", "v3"], "default": "v1"},
-    "snmp_port": {"type": "int", "default": 161},
-    "snmp_community": {
-        "type": "str",
-        "no_log": True,
-        "default": "public",
-        "fallback": _env("APC_SNMP_COMMUNITY"),
-    },
-    "snmp_write_community": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_WRITE_COMMUNITY")},
-    "snmp_username": {"type": "str", "fallback": _env("APC_SNMP_USERNAME")},
-    "snmp_auth_protocol": {"type": "str", "choices": ["md5", "sha", "sha224", "sha256", "sha384", "sha512"]},
-    "snmp_auth_key": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_AUTH_KEY")},
-    "snmp_privacy_protocol": {"type": "str", "choices": ["des", "aes", "aes192", "aes256"]},
-    "snmp_privacy_key": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_PRIVACY_KEY")},
-    "snmp_timeout": {"type": "float", "default": 1.0},
-    "snmp_retries": {"type": "int", "default": 2},
-}
-SNMP_OPTIONS: dict[str, Any] = {
-    "required_if": [["snmp_version", "v3", ["snmp_username"]]],
-}
+# The action plugin fills it in from the inventory host.
+HOST = ArgumentSpec({"host": {"type": "str", "required": True}})
 
-ACCOUNT_SPEC: Spec = {
-    "username": {"type": "str", "required": True, "fallback": _env("APC_USERNAME")},
-    "password": {"type": "str", "required": True, "no_log": True, "fallback": _env("APC_PASSWORD")},
-    "transfer_protocol": {"type": "str", "choices": ["auto", "ftp", "scp"], "default": "auto"},
-    "transfer_port": {"type": "int"},
-    "transfer_timeout_s": {"type": "float", "default": 30.0},
-    "busy_timeout_s": {"type": "float", "default": 240.0},
-    "allow_ftp": {"type": "bool", "default": False},
-    "ssh_known_hosts": {"type": "path"},
-    # A fingerprint, and no secret.
-    "ssh_host_key": {"type": "str", "no_log": False},
-    "ssh_accept_new_host_key": {"type": "bool", "default": False},
-    "ssh_legacy_algorithms": {"type": "bool", "default": False},
-}
+SNMP = HOST.merge(
+    ArgumentSpec(
+        {
+            "snmp_version": {"type": "str", "choices": ["v1", "v2c", "v3"], "default": "v1"},
+            "snmp_port": {"type": "int", "default": 161},
+            "snmp_community": {
+                "type": "str",
+                "no_log": True,
+                "default": "public",
+                "fallback": _env("APC_SNMP_COMMUNITY"),
+            },
+            "snmp_write_community": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_WRITE_COMMUNITY")},
+            "snmp_username": {"type": "str", "fallback": _env("APC_SNMP_USERNAME")},
+            "snmp_auth_protocol": {"type": "str", "choices": ["md5", "sha", "sha224", "sha256", "sha384", "sha512"]},
+            "snmp_auth_key": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_AUTH_KEY")},
+            "snmp_privacy_protocol": {"type": "str", "choices": ["des", "aes", "aes192", "aes256"]},
+            "snmp_privacy_key": {"type": "str", "no_log": True, "fallback": _env("APC_SNMP_PRIVACY_KEY")},
+            "snmp_timeout": {"type": "float", "default": 1.0},
+            "snmp_retries": {"type": "int", "default": 2},
+        },
+        required_if=(("snmp_version", "v3", ("snmp_username",)),),
+    )
+)
 
-UPGRADE_SPEC: Spec = {
-    # Not type path: that would expand $ inside a URL.
-    "src": {"type": "str"},
-    "files": {"type": "list", "elements": "path"},
-    "checksums": {"type": "dict"},
-    "method": {
-        "type": "str",
-        "choices": ["single_source", "no_load", "app_only", "recovery"],
-        "default": "single_source",
+ACCOUNT = ArgumentSpec(
+    {
+        "username": {"type": "str", "required": True, "fallback": _env("APC_USERNAME")},
+        "password": {"type": "str", "required": True, "no_log": True, "fallback": _env("APC_PASSWORD")},
+        "transfer_protocol": {"type": "str", "choices": ["auto", "ftp", "scp"], "default": "auto"},
+        "transfer_port": {"type": "int"},
+        "transfer_timeout_s": {"type": "float", "default": 30.0},
+        "busy_timeout_s": {"type": "float", "default": 240.0},
+        "allow_ftp": {"type": "bool", "default": False},
+        "ssh_known_hosts": {"type": "path"},
+        # A fingerprint, and no secret.
+        "ssh_host_key": {"type": "str", "no_log": False},
+        "ssh_accept_new_host_key": {"type": "bool", "default": False},
+        "ssh_legacy_algorithms": {"type": "bool", "default": False},
+    }
+)
+
+PACKAGE = ArgumentSpec(
+    {
+        # Not type path: that would expand $ inside a URL.
+        "src": {"type": "str"},
+        "files": {"type": "list", "elements": "path"},
+        # The keys are file names, the values no secrets.
+        "checksums": {"type": "dict"},
     },
-    "primary_source": {"type": "str", "choices": ["A", "B"]},
-    "confirmations": {"type": "raw"},
-    "confirmation_timezone": {"type": "str"},
-    "allow_downgrade": {"type": "bool", "default": False},
-    "stability_s": {"type": "float", "default": 30.0},
-    "poll_interval_s": {"type": "float", "default": 2.0},
-    "down_timeout_s": {"type": "float", "default": 300.0},
-    "up_timeout_s": {"type": "float", "default": 600.0},
-    "controller_timeout_s": {"type": "float", "default": 900.0},
-    "state_dir": {"type": "path", "fallback": _env("APC_STATE_DIR")},
-    "ephemeral_state": {"type": "bool", "default": False},
-    "change_reference": {"type": "str"},
-    "redundancy_peers": {"type": "list", "elements": "str"},
-}
-# What a module with all three specs hands to AnsibleModule; nothing in the lists is shared between modules.
-UPGRADE_OPTIONS: dict[str, Any] = {
-    "mutually_exclusive": [["src", "files"]],
-    "required_if": [*SNMP_OPTIONS["required_if"], ["method", "single_source", ["primary_source"]]],
-}
+    mutually_exclusive=(("src", "files"),),
+)
+
+UPGRADE = PACKAGE.merge(
+    ArgumentSpec(
+        {
+            "method": {
+                "type": "str",
+                "choices": ["single_source", "no_load", "app_only", "recovery"],
+                "default": "single_source",
+            },
+            "primary_source": {"type": "str", "choices": ["A", "B"]},
+            "confirmations": {"type": "raw"},
+            "confirmation_timezone": {"type": "str"},
+            "allow_downgrade": {"type": "bool", "default": False},
+            "stability_s": {"type": "float", "default": 30.0},
+            "poll_interval_s": {"type": "float", "default": 2.0},
+            "down_timeout_s": {"type": "float", "default": 300.0},
+            "up_timeout_s": {"type": "float", "default": 600.0},
+            "controller_timeout_s": {"type": "float", "default": 900.0},
+            "state_dir": {"type": "path", "fallback": _env("APC_STATE_DIR")},
+            "ephemeral_state": {"type": "bool", "default": False},
+            "change_reference": {"type": "str"},
+            "redundancy_peers": {"type": "list", "elements": "str"},
+        },
+        required_if=(("method", "single_source", ("primary_source",)),),
+    )
+)
+# What a module takes that may send files to an ATS, or judges whether they could be sent.
+ATS_UNIT = SNMP.merge(ACCOUNT, UPGRADE)
 
 # Option -> least, most; both included.
 RANGES: dict[str, tuple[float, float]] = {
@@ -150,7 +211,7 @@ def check_options(params: Mapping[str, Any]) -> None:
         # Negated, so that NaN is out of range.
         if value is not None and not least <= value <= most:
             raise OptionError(f"{name} must be from {least:g} to {most:g}, not {value:g}{_WHY.get(name, '')}.")
-    if "method" in params or "update_timeout_s" in params:
+    if "stability_s" in params:
         patience_s = (params.get("snmp_timeout") or 0) * ((params.get("snmp_retries") or 0) + 1)
         if patience_s >= FRESH_S:
             raise OptionError(
@@ -161,8 +222,8 @@ def check_options(params: Mapping[str, Any]) -> None:
         value = params.get(name)
         if value is not None and len(value) > MAX_TEXT:
             raise OptionError(f"{name} is longer than {MAX_TEXT} characters.")
-    # Facts given offline need no device.
-    if "host" in params and params.get("ups") is None and not (params["host"] or "").strip():
+    # Facts given offline need no device, nor does a unit by its serial number.
+    if "host" in params and params.get("ups") is None and not params.get("unit") and not (params["host"] or "").strip():
         raise OptionError("host is empty.")
 
 
@@ -191,7 +252,7 @@ def secrets_in_environment() -> list[str]:
     """What the modules of a play take from there, where it gives them nothing else."""
     names = [
         name
-        for spec in (SNMP_SPEC, ACCOUNT_SPEC)
+        for spec in (SNMP.options, ACCOUNT.options)
         for option in secret_options(spec)
         for name in spec[option].get("fallback", (None, ()))[1]
     ]
@@ -204,13 +265,15 @@ def is_hideable(value: str) -> bool:
 
 
 __all__ = [
-    "ACCOUNT_SPEC",
+    "ACCOUNT",
+    "ATS_UNIT",
     "FACTORY_WORDS",
+    "HOST",
+    "PACKAGE",
     "RANGES",
-    "SNMP_OPTIONS",
-    "SNMP_SPEC",
-    "UPGRADE_OPTIONS",
-    "UPGRADE_SPEC",
+    "SNMP",
+    "UPGRADE",
+    "ArgumentSpec",
     "OptionError",
     "check_options",
     "is_hideable",

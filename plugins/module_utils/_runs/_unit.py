@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a module's options to a unit under a run, and from its end to the module's result. Private to the collection."""
+"""From a module's options to a unit under a run, and from its end to the module's result."""
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from typing import Any
@@ -21,20 +23,21 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import ended, versions
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Progress
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, announce, versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir, key_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
-    ACCOUNT_SPEC,
-    SNMP_SPEC,
-    UPGRADE_SPEC,
+    ATS_UNIT,
     snmp_options,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
@@ -92,7 +95,7 @@ def _peers(params: dict[str, Any], clock: DeviceClock, clients: list[SnmpClient]
             raise Stop("refused", f"redundancy peer {label} is the unit itself")
         client = open_snmp(snmp_options({**params, "snmp_port": int(port)}, address))
         clients.append(client)
-        found.append(Peer(label, reader(client, clock)))
+        found.append(Peer(label, reader(client, clock), (key_of("addr", f"{address}-{port}"),)))
     return found
 
 
@@ -136,7 +139,9 @@ def _unit(
         if sample.identity.simulated:
             clock.set_factor(float(sample.identity.simulated))
 
-    return Unit(
+    store = StateDir(params.get("state_dir"), params["ephemeral_state"])
+    box = WordBox(store.path, clock.wall)
+    unit = Unit(
         label=getattr(progress, "label", "") or params["host"],
         address=address,
         port=params["snmp_port"],
@@ -149,16 +154,29 @@ def _unit(
         package=loaded.package if loaded else None,
         contents=loaded.contents if loaded else {},
         peers=peers,
-        store=StateDir(params.get("state_dir"), params["ephemeral_state"]),
+        store=store,
+        hearing=Hearing(getattr(progress, "question", lambda prompt: None), box.publish, box.withdraw, box.words),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
-        hide=hider({**SNMP_SPEC, **ACCOUNT_SPEC, **UPGRADE_SPEC}, params),
+        hide=hider(ATS_UNIT.options, params),
     )
+    box.belongs_to(
+        unit.keys,
+        lambda: {
+            "run": unit.run_id,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "label": unit.label,
+            "simulated": unit.simulated,
+        },
+    )
+    return unit
 
 
 def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Task) -> dict[str, Any]:
     try:
-        with ended(unit, report):
+        with ended(unit, report, AtsEndings(unit, report)):
+            announce(unit, task)
             sample = unit.first_contact()
             report["simulated"] = sample.identity.simulated
             report["firmware"] = {"before": versions(sample), "after": None}

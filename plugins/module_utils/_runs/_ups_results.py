@@ -1,12 +1,15 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a playbook sees of a UPS: plain JSON types, null where nothing is known. Private to the collection."""
+
+"""What a playbook sees of a UPS: plain JSON types, null where nothing is known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Facts, Finding
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     OutletGroup,
@@ -16,7 +19,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
     parse_firmware,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, text, word
+from ansible_collections.dcops.apc.plugins.module_utils._runs._results import number, others, text, word
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError
 
 MAX_FACT = 255
@@ -58,6 +61,7 @@ def ups_result(ups: UpsState) -> dict[str, Any]:
             "groups": [_group(group) for group in ups.outlet_groups],
         },
         "firmware_update": word(ups.firmware_update),
+        "others": others(ups.others),
     }
 
 
@@ -133,7 +137,7 @@ def _text(name: str, value: Any) -> str:
         raise OptionError(f"{name} must be a text, not {_shown(value)}.")
     if len(value) > MAX_FACT:
         raise OptionError(f"{name} is longer than {MAX_FACT} characters.")
-    return "".join(char if char.isprintable() else " " for char in value)
+    return harmless(value, 10 * MAX_FACT)
 
 
 def _firmware(value: Any) -> UpsFirmware:

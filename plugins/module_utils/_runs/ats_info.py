@@ -1,22 +1,26 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module ats_info. Private to the collection."""
+
+"""The work of the module ats_info."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import APP_TOKENS, ats_generation
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.exposure import ats_exposure
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP, snmp_options
 from ansible_collections.dcops.apc.plugins.module_utils._runs.nmc_info import who
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC}
-OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+SPEC = SNMP
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
 
 def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str, Any]:
@@ -27,7 +31,15 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     finally:
         client.close()
     require_ats(params["host"], read)
-    return {"changed": False, "ats": ats_result(read.ats, read.nmc.identity), "nmc": nmc_result(read.nmc)}
+    ats = ats_result(read.ats, read.nmc.identity)
+    return {"changed": False, "ats": ats, "nmc": nmc_result(read.nmc), "exposures": exposures_of(ats, read)}
+
+
+def exposures_of(ats: dict[str, Any], read: StateRead) -> list[dict[str, Any]]:
+    """What the bulletins about Rack ATS firmware mean for this unit."""
+    card = read.nmc.identity
+    found = ats_exposure(ats["model"], card.app_token, card.aos.version, card.app.version, ats["controller_comm"])
+    return [{"bulletin": item.bulletin, "applies": item.applies, "text": item.text} for item in found.exposures]
 
 
 def require_ats(host: str, read: StateRead) -> None:

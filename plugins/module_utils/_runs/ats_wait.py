@@ -2,30 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The work of the module ats_wait. Private to the collection."""
+"""The work of the module ats_wait."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
-    ACCOUNT_SPEC,
-    SNMP_SPEC,
-    UPGRADE_OPTIONS,
-    UPGRADE_SPEC,
-)
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import ATS_LEFT
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ATS_UNIT, ArgumentSpec
 from ansible_collections.dcops.apc.plugins.module_utils._runs._unit import run_job
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    **SNMP_SPEC,
-    **ACCOUNT_SPEC,
-    **UPGRADE_SPEC,
-    "until": {"type": "str", "choices": ["ready", "isolated", "redundant"], "required": True},
-    "timeout_s": {"type": "float", "default": 3600.0},
-}
-OPTIONS: dict[str, Any] = {**UPGRADE_OPTIONS, "required_one_of": [["src", "files"]], "supports_check_mode": True}
+SPEC = ATS_UNIT.merge(
+    ArgumentSpec(
+        {
+            "until": {"type": "str", "choices": ["ready", "isolated", "redundant"], "required": True},
+            "timeout_s": {"type": "float", "default": 3600.0},
+        },
+        required_one_of=(("src", "files"),),
+    )
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, ATS_LEFT
 
 TASKS = {"ready": job.do_ready, "isolated": job.do_isolate, "redundant": job.do_restore}
 

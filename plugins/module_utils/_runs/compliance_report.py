@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module compliance_report. It asks no device. Private to the collection."""
+
+"""The work of the module compliance_report. It asks no device."""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
 from ansible_collections.dcops.apc.plugins.module_utils._files.report_folder import StoreError
 from ansible_collections.dcops.apc.plugins.module_utils._files.report_store import (
@@ -34,7 +37,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._report.report import (
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import rows_of
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 from ansible_collections.dcops.apc.plugins.module_utils._report.summary import summary_of
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._report_place import (
     FORMATS,
     check_targets,
@@ -42,31 +46,36 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._report_place impo
     publish,
     source_entry,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import MAX_TEXT, OptionError, from_env
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    MAX_TEXT,
+    ArgumentSpec,
+    OptionError,
+    from_env,
+)
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "units": {"type": "list", "elements": "dict", "default": []},
-    "hosts": {"type": "list", "elements": "str", "default": []},
-    # A path, a URL, or a dictionary with location and sha256.
-    "reports": {"type": "list", "elements": "raw", "default": []},
-    "title": {"type": "str"},
-    "change_reference": {"type": "str"},
-    "slice": {"type": "str"},
-    "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
-    "fail_on": {"type": "list", "elements": "str", "choices": list(NAMES), "default": ["fix_missing"]},
-    "dest": {"type": "path"},
-    "basename": {"type": "str"},
-    "state_dir": {"type": "path", "fallback": (from_env, ["APC_STATE_DIR"])},
-    "url": {"type": "str"},
-    "url_username": {"type": "str", "fallback": (from_env, ["APC_REPORT_USERNAME"])},
-    "url_password": {"type": "str", "no_log": True, "fallback": (from_env, ["APC_REPORT_PASSWORD"])},
-    "validate_certs": {"type": "bool", "default": True},
-    "http_timeout_s": {"type": "float", "default": 30.0},
-}
-OPTIONS: dict[str, Any] = {
-    "mutually_exclusive": [["dest", "url"]],
-    "supports_check_mode": True,
-}
+SPEC = ArgumentSpec(
+    {
+        "units": {"type": "list", "elements": "dict", "default": []},
+        "hosts": {"type": "list", "elements": "str", "default": []},
+        # A path, a URL, or a dictionary with location and sha256.
+        "reports": {"type": "list", "elements": "raw", "default": []},
+        "title": {"type": "str"},
+        "change_reference": {"type": "str"},
+        "slice": {"type": "str"},
+        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
+        "fail_on": {"type": "list", "elements": "str", "choices": list(NAMES), "default": ["fix_missing"]},
+        "dest": {"type": "path"},
+        "basename": {"type": "str"},
+        "state_dir": {"type": "path", "fallback": (from_env, ["APC_STATE_DIR"])},
+        "url": {"type": "str"},
+        "url_username": {"type": "str", "fallback": (from_env, ["APC_REPORT_USERNAME"])},
+        "url_password": {"type": "str", "no_log": True, "fallback": (from_env, ["APC_REPORT_PASSWORD"])},
+        "validate_certs": {"type": "bool", "default": True},
+        "http_timeout_s": {"type": "float", "default": 30.0},
+    },
+    mutually_exclusive=(("dest", "url"),),
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}")
 
 
@@ -164,7 +173,7 @@ def _sources(entries: list[Any], web: Web) -> list[Source]:
     for number, entry in enumerate(entries):
         location, sha256 = source_entry(entry, number)
         try:
-            sources.append(parse(printable(location), read_report(location, MAX_BYTES, web), sha256))
+            sources.append(parse(harmless(location), read_report(location, MAX_BYTES, web), sha256))
         except StoreError as exc:
             raise Stop("state", str(exc)) from exc
         except ReportError as exc:

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module firmware_package_info. Private to the collection."""
+
+"""The work of the module firmware_package_info."""
 
 from __future__ import annotations
 
@@ -10,20 +12,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins im
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, check_checksums
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import load
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import Progress
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import PACKAGE, ArgumentSpec
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    # Not type path: that would expand $ inside a URL.
-    "src": {"type": "str"},
-    "files": {"type": "list", "elements": "path"},
-    # The keys are file names, the values no secrets.
-    "checksums": {"type": "dict"},
-    "download_timeout_s": {"type": "int", "default": 120},
-}
-OPTIONS: dict[str, Any] = {
-    "mutually_exclusive": [["src", "files"]],
-    "required_one_of": [["src", "files"]],
-    "supports_check_mode": True,
-}
+SPEC = PACKAGE.merge(
+    ArgumentSpec({"download_timeout_s": {"type": "int", "default": 120}}, required_one_of=(("src", "files"),))
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
 
 def run(params: dict[str, Any], check_mode: bool, progress: Progress | None) -> dict[str, Any]:

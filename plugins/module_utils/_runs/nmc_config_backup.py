@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module nmc_config_backup. Private to the collection."""
+
+"""The work of the module nmc_config_backup."""
 
 from __future__ import annotations
 
@@ -15,16 +17,20 @@ from typing import Any
 from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import plausible, same_settings
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT, HOST, ArgumentSpec, OptionError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "host": {"type": "str", "required": True},
-    **ACCOUNT_SPEC,
-    "dest": {"type": "path", "required": True},
-    "name": {"type": "str", "default": "config.ini"},
-}
-OPTIONS: dict[str, Any] = {"supports_check_mode": True}
+SPEC = HOST.merge(
+    ACCOUNT,
+    ArgumentSpec(
+        {
+            "dest": {"type": "path", "required": True},
+            "name": {"type": "str", "default": "config.ini"},
+        }
+    ),
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 MAX_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.ini", re.ASCII)
 

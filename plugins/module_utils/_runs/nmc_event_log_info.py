@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module nmc_event_log_info. Private to the collection."""
+
+"""The work of the module nmc_event_log_info."""
 
 from __future__ import annotations
 
@@ -11,24 +13,28 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import Ev
 from ansible_collections.dcops.apc.plugins.module_utils._domain.findings import Finding, findings_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT_SPEC, OptionError
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ACCOUNT, HOST, ArgumentSpec, OptionError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 from ansible_collections.dcops.apc.plugins.module_utils._transport.web import open_web
 from ansible_collections.dcops.apc.plugins.module_utils._transport.web_http import WebOptions
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "host": {"type": "str", "required": True},
-    **ACCOUNT_SPEC,
-    "via": {"type": "str", "choices": ["file", "web"], "default": "file"},
-    "kinds": {"type": "list", "elements": "str", "choices": list(KINDS)},
-    "limit": {"type": "int", "default": 1000},
-    "web_scheme": {"type": "str", "choices": ["https", "http"], "default": "https"},
-    "web_port": {"type": "int"},
-    "web_validate_certs": {"type": "bool", "default": True},
-    "web_ca_path": {"type": "path"},
-    "web_event_page": {"type": "str"},
-}
-OPTIONS: dict[str, Any] = {"supports_check_mode": True}
+SPEC = HOST.merge(
+    ACCOUNT,
+    ArgumentSpec(
+        {
+            "via": {"type": "str", "choices": ["file", "web"], "default": "file"},
+            "kinds": {"type": "list", "elements": "str", "choices": list(KINDS)},
+            "limit": {"type": "int", "default": 1000},
+            "web_scheme": {"type": "str", "choices": ["https", "http"], "default": "https"},
+            "web_port": {"type": "int"},
+            "web_validate_certs": {"type": "bool", "default": True},
+            "web_ca_path": {"type": "path"},
+            "web_event_page": {"type": "str"},
+        }
+    ),
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 MAX_BYTES = 262144
 _MAX_SHOWN = 5000
 

@@ -1,25 +1,26 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module nmc_info. Private to the collection."""
+
+"""The work of the module nmc_info."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import NmcState, decode_nmc
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import Plan, read_plan, scalar
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import CARD, NmcState, decode_nmc
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import read_plan
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP, snmp_options
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC}
-OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+SPEC = SNMP
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
-# One round trip: none of the ATS objects is asked for.
-_CARD = Plan([scalar(oid) for oid in (o.SYS_DESCR, o.SYS_OBJECT_ID, o.SYS_UP_TIME, o.SYS_NAME, o.LAST_TRANSFER)])
 _ENTERPRISE = ".".join(map(str, o.ENTERPRISE)) + "."
 
 
@@ -43,7 +44,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     """Reads the card; changes nothing, so check mode is the same."""
     client = open_snmp(snmp_options(params, resolve_and_pin(params["host"])))
     try:
-        nmc = decode_nmc(read_plan(client, _CARD))
+        nmc = decode_nmc(read_plan(client, CARD))
     finally:
         client.close()
     if not is_card(nmc):

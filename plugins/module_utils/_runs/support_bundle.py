@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module support_bundle. It asks no device. Private to the collection."""
+
+"""The work of the module support_bundle. It asks no device."""
 
 from __future__ import annotations
 
@@ -16,23 +18,28 @@ from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import plausible, without_secrets
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hidden, hide_in_bytes, secrets_of
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import OptionError, secrets_in_environment
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
+    ArgumentSpec,
+    OptionError,
+    secrets_in_environment,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._runs.nmc_config_backup import write_private
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "dest": {"type": "path", "required": True},
-    "facts": {"type": "dict"},
-    "evidence": {"type": "list", "elements": "path", "default": []},
-    "event_logs": {"type": "list", "elements": "path", "default": []},
-    "configs": {"type": "list", "elements": "path", "default": []},
-    "secrets": {"type": "list", "elements": "str", "no_log": True, "default": []},
-}
-OPTIONS: dict[str, Any] = {
-    "required_one_of": [["facts", "evidence", "event_logs", "configs"]],
-    "supports_check_mode": True,
-}
+SPEC = ArgumentSpec(
+    {
+        "dest": {"type": "path", "required": True},
+        "facts": {"type": "dict"},
+        "evidence": {"type": "list", "elements": "path", "default": []},
+        "event_logs": {"type": "list", "elements": "path", "default": []},
+        "configs": {"type": "list", "elements": "path", "default": []},
+        "secrets": {"type": "list", "elements": "str", "no_log": True, "default": []},
+    },
+    required_one_of=(("facts", "evidence", "event_logs", "configs"),),
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 MAX_FILE = 16 << 20
 MAX_FILES = 50
 # Of no meaning; the same contents make the same bytes, so that nothing changes when nothing has changed.

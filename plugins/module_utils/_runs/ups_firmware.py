@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module ups_firmware. Private to the collection."""
+
+"""The work of the module ups_firmware."""
 
 from __future__ import annotations
 
@@ -22,20 +24,22 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._files.ups_source import load_update_file
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import UpsRead, read_ups
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Progress
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.job import check_update, do_update, ups_ended
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsOptions, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.job import UpsEndings, check_update, do_update
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsOptions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import UPS_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import (
-    ACCOUNT_SPEC,
-    SNMP_OPTIONS,
-    SNMP_SPEC,
-    UPGRADE_SPEC,
+    ACCOUNT,
+    SNMP,
+    UPGRADE,
+    ArgumentSpec,
     OptionError,
     snmp_options,
 )
@@ -49,22 +53,23 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set impo
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpClient, SnmpWriter
 
 _SHARED = ("confirmations", "confirmation_timezone", "stability_s", "poll_interval_s", "state_dir", "ephemeral_state")
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    **SNMP_SPEC,
-    **ACCOUNT_SPEC,
+SPEC = SNMP.merge(
     # Check mode logs in nowhere, so it asks for no account.
-    "username": {**ACCOUNT_SPEC["username"], "required": False},
-    "password": {**ACCOUNT_SPEC["password"], "required": False},
-    **{name: UPGRADE_SPEC[name] for name in (*_SHARED, "up_timeout_s", "change_reference")},
-    "src": {"type": "str"},
-    "checksum": {"type": "str"},
-    "version": {"type": "str"},
-    "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
-    "ready_timeout_s": {"type": "float", "default": 300.0},
-    "start_timeout_s": {"type": "float", "default": 120.0},
-    "update_timeout_s": {"type": "float", "default": 3600.0},
-}
-OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+    ACCOUNT.changed("username", required=False).changed("password", required=False),
+    UPGRADE.only(*_SHARED, "up_timeout_s", "change_reference"),
+    ArgumentSpec(
+        {
+            "src": {"type": "str"},
+            "checksum": {"type": "str"},
+            "version": {"type": "str"},
+            "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
+            "ready_timeout_s": {"type": "float", "default": 300.0},
+            "start_timeout_s": {"type": "float", "default": 120.0},
+            "update_timeout_s": {"type": "float", "default": 3600.0},
+        }
+    ),
+)
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, UPS_LEFT
 MAX_TRACE = 20_000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -228,7 +233,7 @@ def _carry_out(
     unit: UpsUnit, client: SnmpClient, params: dict[str, Any], check_mode: bool, report: dict[str, Any]
 ) -> None:
     try:
-        with ups_ended(unit, report):
+        with ended(unit, report, UpsEndings(unit, report)):
             sample = unit.first_contact()
             report["simulated"] = sample.identity.simulated
             read = read_ups(client)

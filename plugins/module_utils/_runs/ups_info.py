@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module ups_info. Private to the collection."""
+
+"""The work of the module ups_info."""
 
 from __future__ import annotations
 
@@ -8,15 +10,16 @@ from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ups import UpsRead, read_ups
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import nmc_result
-from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP_OPTIONS, SNMP_SPEC, snmp_options
+from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import SNMP, snmp_options
 from ansible_collections.dcops.apc.plugins.module_utils._runs._ups_results import ups_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs.nmc_info import who
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import resolve_and_pin
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import open_snmp
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {**SNMP_SPEC}
-OPTIONS: dict[str, Any] = {**SNMP_OPTIONS, "supports_check_mode": True}
+SPEC = SNMP
+ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, NOTHING_LEFT
 
 # The card's application for UPSs: sumx on NMC1 and NMC2, su on NMC3, sy for Symmetra [V].
 UPS_APPS = ("sumx", "su", "sy")

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A name is looked up once, and every protocol of a run talks to the address found (SAFETY 3, identity).
-
-Private to the collection.
-"""
+"""A name is looked up once, and every protocol of a run talks to the address found (SAFETY 3, identity)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a transport raises. Kinds are those of the results (``error.kind``). Private to the collection."""
+"""What a transport raises. Kinds are those of the results (``error.kind``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session of requests for which a redirect is an answer like any other. Private to the collection."""
+
+"""A session of requests for which a redirect is an answer like any other."""
 
 from __future__ import annotations
 

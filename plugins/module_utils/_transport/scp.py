@@ -5,7 +5,7 @@
 """SCP to a management card: the Login of types.py over SSH, with the promises of ftp.py.
 
 Not asyncssh's own scp: a card wants ``scp -q -t NAME`` with nothing quoted (facts/NMC), and the end of a transfer is
-decided byte by byte, see store(). Private to the collection.
+decided byte by byte, see store().
 """
 
 from __future__ import annotations
@@ -16,15 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import (
-    _DRAIN_SLICE_S,
-    BLOCK,
-    LAST_REPLY_S,
-    Idle,
-    _check_name,
-    _on_the_way,
-    _unwrapped,
-)
 from ansible_collections.dcops.apc.plugins.module_utils._transport.scp_protocol import (
     HIGH,
     OK,
@@ -35,9 +26,20 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.scp_protocol 
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_link import ChannelRefused, Link, ScpOptions
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import TransferHooks
+from ansible_collections.dcops.apc.plugins.module_utils._transport.wire import (
+    BLOCK,
+    DRAIN_SLICE_S,
+    LAST_REPLY_S,
+    Idle,
+    check_credentials,
+    check_name,
+    checked_place,
+    hooks_unwrapped,
+    on_the_way,
+)
 
 _END_S = 2.0
-# For a window that stays smaller than the last block.
+# For a window that stays smaller than the last block and the zero behind it.
 _SMALL_WINDOW_S = 2.0
 
 
@@ -47,12 +49,10 @@ def open_scp(options: ScpOptions, idle: Idle, client_key: Any = None) -> ScpLogi
 
     ``client_key``: for tests against a server that cannot check passwords; no option of any module.
     """
-    for what, text in (("user name", options.username), ("password", options.password)):
-        if not text.isprintable() or len(text) > 256:
-            raise TransportError("unsupported", f"the SSH {what} holds a control character or is too long")
+    check_credentials("SSH", options.username, options.password)
     login = ScpLogin(Link(options, idle, client_key), options.timeout_s)
     try:
-        with _unwrapped():
+        with hooks_unwrapped():
             login.log_in()
     except BaseException:
         login.abort()
@@ -88,8 +88,8 @@ class ScpLogin:
 
     def fetch(self, name: str, limit: int = 262144) -> bytes:
         """The file, whole: every byte announced, and the card's word that it could read them all."""
-        _check(name)
-        with _unwrapped(), self._transferring(f"fetching {name}"):
+        check_name(name)
+        with hooks_unwrapped(), self._transferring(f"fetching {name}"):
             # A trickle keeps no transfer alive longer than this; logs and settings are some 10 KB.
             end = time.monotonic() + 4 * self._timeout_s
             exchange = self._execute(f"scp -q -f {name}", f"fetching {name}", self._timeout_s)
@@ -159,10 +159,7 @@ class ScpLogin:
         ``name`` may be DIRECTORY/FILE, e.g. upsfw/FILE. No reboot follows there: the card's word that it has the file
         is required, or an update started later might find an older one.
         """
-        directory, separator, file = name.rpartition("/")
-        _check(file, name)
-        if separator:
-            _check(directory, name)
+        directory, file = checked_place(name)
         if not data:
             raise TransportError("transfer", f"{name} is empty: nothing to send")
         patience_s = self._timeout_s if stall_s is None else stall_s
@@ -170,14 +167,14 @@ class ScpLogin:
         link.idle = hooks.idle
         try:
             try:
-                with _unwrapped(), self._transferring(f"sending {name}"):
+                with hooks_unwrapped(), self._transferring(f"sending {name}"):
                     exchange = self._send(name, file, data, hooks, patience_s)
             except BaseException:
                 if not self._in_step:
                     self.abort()
                 raise
-            with _unwrapped():
-                self._await_end(exchange, name, bool(directory), patience_s)
+            with hooks_unwrapped():
+                self._await_end(exchange, name, bool(directory), patience_s, hooks, len(data))
         finally:
             link.idle = self._idle
 
@@ -193,21 +190,45 @@ class ScpLogin:
         # First the room, then the hook's verdict: nothing is to age it before the block is handed over.
         self._room(exchange, 1, time.monotonic() + patience_s, 0, total)
         hooks.first_byte()
-        last_start = (total - 1) // BLOCK * BLOCK
         done = 0
-        while done < total:
-            block = data[done : done + BLOCK]
-            if done == last_start:
-                self._drain(exchange, time.monotonic() + patience_s)
-                self._room(exchange, len(block), time.monotonic() + patience_s, done, total)
-                hooks.last_block(done, total)
-            else:
-                self._room(exchange, 1, time.monotonic() + patience_s, done, total)
-            self._write(exchange, block, name)
+        while (size := self._next_part(exchange, done, total, patience_s)) < total - done:
+            self._write(exchange, data[done : done + size], name)
             self._handed_over(exchange, time.monotonic() + patience_s, done, total)
-            done += len(block)
+            done += size
             hooks.sent(done, total)
+        self._released(exchange, hooks, done, total, patience_s)
+        # With the zero that ends the file, as one packet: nothing that waits comes between the hook's verdict and it.
+        self._write(exchange, data[done:] + OK, name)
+        self._handed_over(exchange, time.monotonic() + patience_s, done, total)
+        # From here on everything is in the kernel's hands, which delivers it even if we die.
+        link.ends_by_reset(False)
         return exchange
+
+    def _released(self, exchange: Exchange, hooks: TransferHooks, done: int, total: int, patience_s: float) -> None:
+        """Under the hook's verdict; asked for again where the card asked for new keys meanwhile, which hold packets
+        back."""
+        while True:
+            hooks.last_block(done, total)
+            self._link.turn()
+            if exchange.speaks:
+                raise self._spoke(exchange, done, total)
+            if self._link.flushed():
+                return
+            self._room(exchange, 1, time.monotonic() + patience_s, done, total)
+
+    def _next_part(self, exchange: Exchange, done: int, total: int, patience_s: float) -> int:
+        """How many bytes go next, once the card has room for them. All that is left: they and the zero behind them can
+        leave at once."""
+        left = total - done
+        if left > BLOCK:
+            self._room(exchange, 1, time.monotonic() + patience_s, done, total)
+            return BLOCK
+        self._drained(exchange, patience_s, done, total)
+        self._room(exchange, left + 1, time.monotonic() + patience_s, done, total)
+        at_once = exchange.at_once
+        # A card that never takes so much gets the beginning as one more part. A window of one byte cannot hold the
+        # zero too, which then follows by itself: the file's last byte still leaves only under the verdict.
+        return left if at_once is None or at_once > left or left == 1 else min(at_once, left - 1)
 
     def _agreed(self, exchange: Exchange, name: str, patience_s: float) -> None:
         link = self._link
@@ -223,15 +244,19 @@ class ScpLogin:
 
     def _room(self, exchange: Exchange, wanted: int, stall: float, done: int, total: int) -> None:
         """Waits until the card takes more; raises when it speaks instead."""
-        asked = time.monotonic()
+        link, asked = self._link, time.monotonic()
 
         def ready() -> bool:
             window = exchange.window
-            if exchange.speaks or window is None or window >= wanted:
+            if exchange.speaks:
+                return True
+            if not link.flushed():
+                return False
+            if window is None or window >= wanted:
                 return True
             return window > 0 and time.monotonic() - asked > _SMALL_WINDOW_S
 
-        self._link.until(ready, stall, f"take more than {done} of {total} bytes", "transfer")
+        link.until(ready, stall, f"take more than {done} of {total} bytes", "transfer")
         if exchange.speaks:
             raise self._spoke(exchange, done, total)
 
@@ -256,26 +281,40 @@ class ScpLogin:
             "transfer", f"{self._link.where} ended the transfer after {done} of {total} bytes: {said}"
         )
 
-    def _drain(self, exchange: Exchange, limit: float) -> None:
-        """Until the card has taken what was written, speaks or is gone; see ftp.py."""
+    def _drained(self, exchange: Exchange, patience_s: float, done: int, total: int) -> None:
+        """As in ftp.py: nothing of the file is queued before the last block."""
+        link = self._link
+        while link.sock is not None and (queued := on_the_way(link.sock)):
+            limit = time.monotonic() + patience_s
+            self._drain(exchange, limit, enough=queued - 1)
+            if on_the_way(link.sock) < queued:
+                continue
+            if exchange.speaks or link.lost or time.monotonic() < limit:
+                return
+            raise TransportError(
+                "transfer", f"{link.where} did not take more than {done} of {total} bytes in time (SCP)"
+            )
+
+    def _drain(self, exchange: Exchange, limit: float, enough: int = 0) -> None:
+        """Until the card has taken what was written but ``enough`` bytes, speaks or is gone; see ftp.py."""
         link = self._link
         while link.sock is not None and not exchange.speaks and not link.lost and time.monotonic() < limit:
-            if not _on_the_way(link.sock):
+            if on_the_way(link.sock) <= enough:
                 return
             link.turn()
-            time.sleep(_DRAIN_SLICE_S)
+            time.sleep(DRAIN_SLICE_S)
             link.work()
 
-    def _await_end(self, exchange: Exchange, name: str, confirmed: bool, patience_s: float) -> None:
-        """The zero after the data, then whatever the card still says; only for a directory an end is an error."""
+    def _await_end(
+        self, exchange: Exchange, name: str, confirmed: bool, patience_s: float, hooks: TransferHooks, total: int
+    ) -> None:
+        """Whatever the card still says after the file and its zero; only for a directory an end is an error."""
         link = self._link
         self.last_reply = ""
         self._in_step = False
-        # From here on everything is in the kernel's hands, which delivers it even if we die.
-        link.ends_by_reset(False)
+        hooks.sent(total, total)
         answered = False
         try:
-            self._write(exchange, OK, name)
             self._drain(exchange, time.monotonic() + patience_s)
             deadline = time.monotonic() + (max(LAST_REPLY_S, patience_s) if confirmed else LAST_REPLY_S)
             link.until(lambda: exchange.has_answer or exchange.over, deadline, f"confirm {name}")
@@ -363,11 +402,6 @@ class ScpLogin:
         """The connection ends by reset, so that the card cannot take what it has for the whole file."""
         self._in_step = False
         self._link.abort()
-
-
-def _check(name: str, whole: str | None = None) -> None:
-    """As ftp.py does; and a name that is an option to scp is none."""
-    _check_name(" " if name.startswith("-") else name, whole or name)
 
 
 class ScpRefused(TransportError):

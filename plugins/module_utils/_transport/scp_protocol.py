@@ -5,7 +5,6 @@
 """The old scp protocol, as bytes on one exec channel: what is said, and what the other side may say.
 
 A sender writes ``C0644 SIZE NAME``, the bytes and a zero; each is answered by a zero, or by 1 or 2 and a line of text.
-Private to the collection.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import _clean
 
 OK = b"\0"
 MAX_LINE = 1024
@@ -37,7 +36,7 @@ def announced_size(line: bytes, where: str, name: str) -> int:
     """Of the file that a C line announces. Raises TransportError."""
     match = _FILE.fullmatch(line)
     if match is None:
-        said = _clean(line.decode("latin-1"), 80)
+        said = one_line(line.decode("latin-1"), 80)
         raise TransportError("transfer", f"{where} did not announce {name} as scp does: {said!r}")
     return int(match.group(1))
 
@@ -126,12 +125,12 @@ class Exchange:
         if first == OK:
             return None
         if first in (b"\1", b"\2"):
-            return _clean(self.take_line().decode("latin-1")) or "it gave no reason"
-        return "it said " + repr(_clean((first + self.take_line()).decode("latin-1"), 80))
+            return one_line(self.take_line().decode("latin-1")) or "it gave no reason"
+        return "it said " + repr(one_line((first + self.take_line()).decode("latin-1"), 80))
 
     def last_words(self) -> str:
         """What it left behind when it ended, for a message."""
-        text = _clean((bytes(self.data[:MAX_STDERR]) + b" " + bytes(self.stderr)).decode("latin-1"))
+        text = one_line((bytes(self.data[:MAX_STDERR]) + b" " + bytes(self.stderr)).decode("latin-1"))
         if text:
             return text
         return f"exit status {self.exit_status}" if self.exit_status else "it said nothing"
@@ -141,6 +140,14 @@ class Exchange:
         """How many bytes the other side takes now; None where this asyncssh does not tell."""
         window = getattr(self.channel, "_send_window", None)
         return window if isinstance(window, int) else None
+
+    @property
+    def at_once(self) -> int | None:
+        """How many bytes can leave as one packet now; None where this asyncssh does not tell."""
+        window, packet = self.window, getattr(self.channel, "_send_pktsize", None)
+        if window is None:
+            return None
+        return min(window, packet) if isinstance(packet, int) and packet > 0 else window
 
     @property
     def unsent(self) -> int:

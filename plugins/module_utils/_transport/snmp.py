@@ -4,7 +4,7 @@
 
 """SNMP v1 and v2c on pysnmp's packet level: one blocking socket, a seventh of the cost of its high-level API.
 
-Only questions are asked here; nothing is ever set: that is in snmp_set. v3 is in snmp_v3. Private to the collection.
+Only questions are asked here; nothing is ever set: that is in snmp_set. v3 is in snmp_v3.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ _MAX_DATAGRAM = 65535
 _MAX_TEMPLATES = 64
 # Two request-ids that differ in all four bytes: where the two encodings differ is where the id sits.
 _PROBE_IDS = (0x11223344, 0x55667788)
+
+# (version, community, what is asked) -> the question, and where its request-id sits
+_TEMPLATES: dict[tuple[int, str, tuple[Oid, ...]], tuple[bytes, int]] = {}
 
 # error-status, error-index, values
 Answer: TypeAlias = "tuple[int, int, list[tuple[Oid, RawValue] | None]]"
@@ -128,7 +131,6 @@ class CommunitySession:
 class CommunityClient(CommunitySession):
     def __init__(self, options: SnmpOptions) -> None:
         super().__init__(options)
-        self._templates: dict[tuple[Oid, ...], tuple[bytes, int]] = {}
         self._request_id = 0x01000000 + secrets.randbelow(0x3F000000)
 
     def exchange(self, oids: Sequence[Oid]) -> list[tuple[Oid, RawValue] | None]:
@@ -177,14 +179,18 @@ class CommunityClient(CommunitySession):
             pass
 
     def _template(self, asked: tuple[Oid, ...]) -> tuple[bytes, int]:
-        """The encoded question and where its request-id sits: encoding costs as much as all the rest of sending."""
-        found = self._templates.get(asked)
+        """The encoded question and where its request-id sits: encoding costs as much as all the rest of sending.
+
+        Kept for the process: every unit is asked the same, and so is one unit by every client.
+        """
+        key = (self._version, self._options.community, asked)
+        found = _TEMPLATES.get(key)
         if found is None:
             first, second = (self._encode(asked, probe) for probe in _PROBE_IDS)
             offset = next(place for place, (one, other) in enumerate(zip(first, second, strict=True)) if one != other)
-            if len(self._templates) >= _MAX_TEMPLATES:
-                self._templates.clear()
-            found = self._templates[asked] = (first, offset)
+            if len(_TEMPLATES) >= _MAX_TEMPLATES:
+                _TEMPLATES.clear()
+            found = _TEMPLATES[key] = (first, offset)
         return found
 
     def _encode(self, asked: tuple[Oid, ...], request_id: int) -> bytes:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What SNMP v1, v2c and v3 share: the options, the values, and the words for the errors. Private to the collection."""
+"""What SNMP v1, v2c and v3 share: the options, the values, and the words for the errors."""
 
 from __future__ import annotations
 

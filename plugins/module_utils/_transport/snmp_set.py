@@ -5,7 +5,7 @@
 """SNMP SET of one integer, apart from the clients that read, which so stay unable to write.
 
 A SET is sent once. When its answer is lost it may have been taken, and a second one might start something again: the
-caller reads back whether it was. Private to the collection.
+caller reads back whether it was.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SNMP v3 on pysnmp's engine: one engine per process and set of credentials, on an event loop of its own.
-
-Private to the collection.
-"""
+"""SNMP v3 on pysnmp's engine: one engine per process and set of credentials, on an event loop of its own."""
 
 from __future__ import annotations
 

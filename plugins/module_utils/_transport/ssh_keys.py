@@ -6,7 +6,6 @@
 
 Cards are looked up by address, and by the name that led to it, always *and* by port: behind one address there may be
 several, each with its own key. What is remembered is remembered by the address.
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 """One SSH connection to a management card, driven from the caller's own thread: asyncssh under hard deadlines, with
 somebody else's work done while waiting.
 
-asyncssh is optional, so it is imported only where a connection is made. Private to the collection.
+asyncssh is optional, so it is imported only where a connection is made.
 """
 
 from __future__ import annotations
@@ -21,17 +21,9 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
-from ansible_collections.dcops.apc.plugins.module_utils._transport.address import family_of, shown
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
+from ansible_collections.dcops.apc.plugins.module_utils._transport.address import shown
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import (
-    SEND_BUFFER,
-    Idle,
-    _call,
-    _clean,
-    _end_by_reset,
-    _FromHook,
-    _reason,
-)
 from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_keys import (
     HostKey,
     Known,
@@ -41,12 +33,24 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_keys impo
     remember,
     unknown,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._transport.wire import (
+    QUIT_S,
+    SLICE_S,
+    FromHook,
+    Idle,
+    call_hook,
+    card_socket,
+    end_by_reset,
+    endpoint,
+    no_work,
+    reason_of,
+)
 
 # The card wants a version of at least 13 characters (facts/NMC).
 CLIENT_VERSION = "dcops_apc_scp_1.0"
-_SLICE_S = 0.25
+# No transfer takes so long: new keys would hold back what was released.
+REKEY_S = 86_400
 _POLL_S = 0.005
-_QUIT_S = 2.0
 _CLEANUP_S = 0.5
 _BUSY_CODES = (7, 12)  # service not available, too many connections (RFC 4253)
 _BUSY = re.compile(
@@ -153,7 +157,7 @@ class Link:
         try:
             while True:
                 left = deadline - time.monotonic()
-                self._loop.run_until_complete(asyncio.wait({task}, timeout=max(4 * _POLL_S, min(_SLICE_S, left))))
+                self._loop.run_until_complete(asyncio.wait({task}, timeout=max(4 * _POLL_S, min(SLICE_S, left))))
                 if task.done():
                     break
                 if left <= 0:
@@ -164,7 +168,7 @@ class Link:
                 task.cancel()
                 with contextlib.suppress(Exception):
                     self._loop.run_until_complete(asyncio.wait({task}, timeout=_CLEANUP_S))
-        if time.monotonic() - self._idled > _SLICE_S:
+        if time.monotonic() - self._idled > SLICE_S:
             # Many short waits in a row are a long one.
             self.work()
         return task.result()
@@ -185,7 +189,7 @@ class Link:
 
     def work(self) -> None:
         """Somebody else's, while we wait."""
-        _call(self.idle)
+        call_hook(self.idle)
         self._idled = time.monotonic()
 
     # -- login ---------------------------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ class Link:
         """In at most the time limit of the options. Raises TransportError."""
         deadline = time.monotonic() + self.options.timeout_s
         try:
-            self.sock = self._socket()
+            self.sock = card_socket(self.options.address)
             self.run(self._connect_socket(self.sock), deadline, "accept a connection")
             with warnings.catch_warnings():
                 # What cryptography thinks of old algorithms: stderr is not ours, and they were asked for.
@@ -208,32 +212,23 @@ class Link:
             raise self._verdict or self._refused(error) from None
         except OSError as error:
             raise self._verdict or TransportError(
-                "transfer", f"SSH login at {self.where} failed: {_reason(error)}"
+                "transfer", f"SSH login at {self.where} failed: {reason_of(error)}"
             ) from None
-        except (TransportError, _FromHook):
+        except (TransportError, FromHook):
             raise
         except Exception as error:
             # Packets of the wrong shape, which asyncssh does not always expect.
             raise self._verdict or TransportError(
-                "transfer", f"{self.where} answered the SSH login unintelligibly: {_clean(repr(error))}"
+                "transfer", f"{self.where} answered the SSH login unintelligibly: {one_line(repr(error))}"
             ) from None
         if not self.keep_new_key() and self._verdict is not None:
             raise self._verdict
         if self.lost:
             raise TransportError("transfer", f"{self.where} closed the SSH connection during the login")
-        self.server_version = _clean(str(self.connection.get_extra_info("server_version", "")), 256)
-
-    def _socket(self) -> socket.socket:
-        sock = socket.socket(family_of(self.options.address), socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        sock.setblocking(False)
-        return sock
+        self.server_version = one_line(str(self.connection.get_extra_info("server_version", "")), 256)
 
     async def _connect_socket(self, sock: socket.socket) -> None:
-        found = socket.getaddrinfo(
-            self.options.address, self.options.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )
-        await self._loop.sock_connect(sock, found[0][4])
+        await self._loop.sock_connect(sock, endpoint(self.options.address, self.options.port))
 
     async def _connect_ssh(self, sock: socket.socket) -> Any:
         options = self.options
@@ -250,7 +245,7 @@ class Link:
             public_key_auth=key is not None, password_auth=key is None, kbdint_auth=key is None,
             preferred_auth=("password", "keyboard-interactive") if key is None else ("publickey",),
             compression_algs=None, keepalive_interval=0, login_timeout=0, connect_timeout=None,
-            kex_algs=self._algorithms("kex"), encryption_algs=self._algorithms("encryption"),
+            kex_algs=self._algorithms("kex"), rekey_seconds=REKEY_S, encryption_algs=self._algorithms("encryption"),
             mac_algs=self._algorithms("mac"), server_host_key_algs=self._host_key_algorithms(known),
         )  # fmt: skip
 
@@ -298,7 +293,7 @@ class Link:
         reason = str(getattr(error, "reason", "") or error)
         # Some servers quote what they refuse.
         quotes = bool(self.options.password) and self.options.password in reason + self.notice
-        said = "(its text is not shown: it quotes the password)" if quotes else _clean(reason)
+        said = "(its text is not shown: it quotes the password)" if quotes else one_line(reason)
         lost = isinstance(error, (asyncssh.ConnectionLost, ConnectionError))
         # Before anything else: taken for busy, a wrong password would be tried again until the account is locked. And
         # what a card says to everybody before the login may hold any word.
@@ -306,7 +301,7 @@ class Link:
             return TransportError("auth", f"{self.where} refused the SSH user name or password")
         busy = not lost and (getattr(error, "code", 0) in _BUSY_CODES or _BUSY.search(reason))
         if busy or _BUSY.search(self.notice):
-            said = _clean(f"{said} {'' if quotes else self.notice}")
+            said = one_line(f"{said} {'' if quotes else self.notice}")
             return TransportError(
                 "busy", f"{self.where} takes no SSH login now, somebody else may be logged in: {said}"
             )
@@ -336,7 +331,7 @@ class Link:
     def ends_by_reset(self, resets: bool) -> None:
         """Whether the connection's end, also the kernel's when the process is killed, is a reset."""
         if self.sock is not None and self.sock.fileno() >= 0:
-            _end_by_reset(self.sock, resets)
+            end_by_reset(self.sock, resets)
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -345,11 +340,11 @@ class Link:
         if self._loop.is_closed():
             return
         if self.connection is not None and not self.lost and not self._loop.is_running():
-            self.idle = _nothing
+            self.idle = no_work
             self.ends_by_reset(False)
             with contextlib.suppress(Exception):
                 self.connection.close()
-                self.run(self.connection.wait_closed(), time.monotonic() + _QUIT_S, "close")
+                self.run(self.connection.wait_closed(), time.monotonic() + QUIT_S, "close")
         self.abort(resets=False)
 
     def abort(self, resets: bool = True) -> None:
@@ -382,19 +377,19 @@ class Link:
         """asyncssh's words in ours. Never around a hook: its OSError is no broken connection."""
         try:
             yield
-        except (TransportError, _FromHook):
+        except (TransportError, FromHook):
             raise
         except self._asyncssh.ChannelOpenError as error:
             if self.lost:
                 raise TransportError("transfer", f"{self.where} closed the connection: {doing} failed") from None
-            raise ChannelRefused("transfer", f"{self.where} refused {doing}: {_clean(str(error.reason))}") from None
+            raise ChannelRefused("transfer", f"{self.where} refused {doing}: {one_line(str(error.reason))}") from None
         except self._asyncssh.Error as error:
-            raise TransportError("transfer", f"{doing} was cut ({self.where}): {_clean(str(error))}") from None
+            raise TransportError("transfer", f"{doing} was cut ({self.where}): {one_line(str(error))}") from None
         except OSError as error:
-            raise TransportError("transfer", f"{doing} was cut ({self.where}): {_reason(error)}") from None
+            raise TransportError("transfer", f"{doing} was cut ({self.where}): {reason_of(error)}") from None
         except Exception as error:
             raise TransportError(
-                "transfer", f"{self.where} answered {doing} unintelligibly: {_clean(repr(error))}"
+                "transfer", f"{self.where} answered {doing} unintelligibly: {one_line(repr(error))}"
             ) from None
 
 
@@ -417,7 +412,7 @@ def _client(link: Link, known: Known) -> Any:
             return link.accepts(HostKey(algorithm, key.public_data), known)
 
         def auth_banner_received(self, msg: str, lang: str) -> None:
-            link.notice = _clean(f"{link.notice} {msg[:1024]}", 512)
+            link.notice = one_line(f"{link.notice} {msg[:1024]}", 512)
 
         def password_auth_requested(self) -> str | None:
             # Once in all: a second wrong one may lock the account.
@@ -436,7 +431,3 @@ def _client(link: Link, known: Known) -> Any:
             return None if password is None else [password]
 
     return Client()
-
-
-def _nothing() -> None:
-    """What is done while waiting for the end."""

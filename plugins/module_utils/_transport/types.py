@@ -4,7 +4,7 @@
 
 """The shapes the layers above rely on; the simulator's virtual transports have the same ones.
 
-Object identifiers are tuples of int. Private to the collection.
+Object identifiers are tuples of int.
 """
 
 from __future__ import annotations
@@ -49,10 +49,12 @@ class TransferHooks(Protocol):
         byte of data; may wait; raising ends the transfer before anything of the file went out."""
 
     def sent(self, done: int, total: int) -> None:
-        """After every block of bytes; raising cuts the transfer by a reset."""
+        """After every block of bytes; raising cuts the transfer by a reset. After the final block the end of the file
+        is out too, and raising undoes nothing."""
 
     def last_block(self, done: int, total: int) -> None:
-        """Before the final block; may wait; raising cuts the transfer by a reset."""
+        """The last thing before the final block is sent, and once more before what of it could not leave at once;
+        may wait; raising cuts the transfer by a reset."""
 
 
 class Login(Protocol):

@@ -5,7 +5,6 @@
 """The card's web pages: log in as its own form wants it, read, and always log out.
 
 A session that stays open keeps everybody else out until the card's auto-log-off (facts/NMC "Sessions and accounts").
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """What the pages of a card mean: its login form, its busy page, the rows of its event log, the values it tells.
 
-Source of every name and phrase: facts/NMC "Web" and "Sessions and accounts". Pure. Private to the collection.
+Source of every name and phrase: facts/NMC "Web" and "Sessions and accounts". Pure.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a web login needs to know, and what it may be. Private to the collection."""
+"""What a web login needs to know, and what it may be."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 """Reads a page of the card: its forms, the rows of its tables, its text. Pure, total, and bounded whatever comes.
 
-Markup seen on AOS 5 and 6: facts/NMC "Web". Private to the collection.
+Markup seen on AOS 5 and 6: facts/NMC "Web".
 """
 
 from __future__ import annotations

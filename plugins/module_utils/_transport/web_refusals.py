@@ -4,7 +4,7 @@
 
 """Why a card did not let us in, or did not show a page: the refusals of a web login told apart.
 
-facts/NMC "Web" and "Sessions and accounts". No text of the card is repeated. Private to the collection.
+facts/NMC "Web" and "Sessions and accounts". No text of the card is repeated.
 """
 
 from __future__ import annotations

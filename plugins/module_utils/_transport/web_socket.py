@@ -4,8 +4,7 @@
 
 """Connections whose reads are counted and end at a deadline, for requests.
 
-requests' own time limit starts again with every byte, and its reader takes a line of any length. Private to the
-collection.
+requests' own time limit starts again with every byte, and its reader takes a line of any length.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A page of the card as it is read: its forms, the rows of its tables, its text. Private to the collection."""
+"""A page of the card as it is read: its forms, the rows of its tables, its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 
 MAX_TEXT = 600
 
@@ -70,6 +72,4 @@ def decode(body: bytes) -> str:
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """One line without control, direction and other invisible characters."""
-    # Twice as much is looked at as may be kept: blanks fall together.
-    line = " ".join(text[: 2 * limit].split())
-    return "".join(char for char in line if char.isprintable())[:limit]
+    return one_line(text, limit)

@@ -113,7 +113,7 @@ def arguments() -> argparse.ArgumentParser:
     upsfw.add_argument("--id", type=int, required=True, help="the UPS ID, such as 18")
     upsfw.add_argument("--version", required=True, help="such as 9.3")
     upsfw.add_argument("--new-id", type=int, help="the ID that the UPS has afterwards, where it changes")
-    upsfw.add_argument("--size", type=int, help="bytes")
+    upsfw.add_argument("--size", type=int, help="bytes; default 512 KiB, and large ones have 2 MiB")
 
     for name, words in (
         ("truth", "the whole physical truth"),

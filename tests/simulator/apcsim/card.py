@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .firmware import BadModule, Module, parse_module
+from .shown import JUNK_SERIAL
 
 if TYPE_CHECKING:
     from .model import Unit
@@ -35,13 +37,15 @@ class Card:
         self.up = True
         self.app_running = True
         self.app_starting = False
-        self.boot_at_s = -float(facts.get("uptime_s", 86400 * 30))
+        self.boot_at_s = unit.now - unit.uptime_at_start_s
         self.boots = 1
         self.up_due_s: float | None = None
         self.gone = False  # will not come back
         self.looping = False
         self.last_transfer = 2
         self.app_sent_since_power_on = False
+        self.own_restarts: list[float] = []  # how long the card stays up in each of its next starts
+        self.own_restart_due_s: float | None = None
         self.restarts: list[dict[str, object]] = []
         self.ready_s = 0.0  # FTP answers 421 before
         self._boot = 0
@@ -71,11 +75,11 @@ class Card:
         if self.app and not (trouble and knobs.app_trouble_shown == "absent"):
             parts += [f"AF1:v{self.app}", f"AN1:{self.app_file}"]
         parts += [f"MN:{self.model}", f"HR:{self.unit.device.card['hardware_revision']}"]
-        own = self.unit.serial
+        own = self.unit.shown.card or self.unit.serial
         prefix = self.unit.device.card.get("serial_prefix")
         if prefix:
             own = prefix + own[len(prefix) :]
-        serial = {"same": own, "junk": "FFFFFFFFFFFF", "absent": ""}[knobs.card_sn]
+        serial = {"same": own, "junk": JUNK_SERIAL, "absent": ""}[knobs.card_sn]
         if serial:
             parts.append(f"SN: {serial}")
         parts.append(f"MD:{self.unit.device.card['made']}")
@@ -94,7 +98,7 @@ class Card:
         unit.note(f"card down: {why}")
         self._boot += 1
         self.up = self.app_running = self.app_starting = False
-        self.up_due_s = None
+        self.up_due_s = self.own_restart_due_s = None
         unit.sessions.card_down()
         unit.controller.card_down()
         if unit.ups is not None:
@@ -139,7 +143,10 @@ class Card:
             unit.line.after(LOOP_UP_S, self._loop, self._boot)
         elif self.compatible:
             self.app_starting = True
-            unit.line.after(knobs.app_start_s, self._start_app, self._boot, cold)
+            unit.line.after(knobs.app_start_s + knobs.app_start_more_s, self._start_app, self._boot, cold)
+        if self.own_restarts and not self.looping:
+            self.own_restart_due_s = unit.now + self.own_restarts.pop(0)
+            unit.line.at(self.own_restart_due_s, self._own_restart, self._boot)
         if knobs.network_quiet:
             unit.line.after(WATCHDOG_S, self._watch, self._boot)
         unit.changed()
@@ -155,6 +162,14 @@ class Card:
         if self.unit.ups is not None:
             self.unit.ups.app_started()
         self.unit.faults.happened("app_boot")
+
+    def restart_again(self, up_s: Iterable[float]) -> None:
+        """It restarts by itself after its next starts, each up for so long."""
+        self.own_restarts += [float(seconds) for seconds in up_s]
+
+    def _own_restart(self, boot: int) -> None:
+        if boot == self._boot:
+            self.restart("by itself")
 
     def _loop(self, boot: int) -> None:
         if boot == self._boot and self.looping:
@@ -200,6 +215,9 @@ class Card:
         else:
             self.app, self.app_file, self.bundled = module.version, name, module.controller
             self.app_sent_since_power_on = True
+            self.own_restarts = []
+            self.restart_again(self.unit.knobs.restarts_after_app)
+        self.unit.shown.installed(module.kind, self.unit)
         if self.unit.device.card.get("accepts_any_hardware"):
             self.looping = self.aos.startswith("3.") or self.app.startswith("3.")  # FA156135
 

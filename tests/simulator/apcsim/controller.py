@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .firmware import rank
+from .mishaps import KILLED
 
 if TYPE_CHECKING:
     from .model import Unit
@@ -36,6 +37,7 @@ class Controller:
         self.rested = False  # was long enough without power since it died
         self.unpowered_since_s: float | None = None
         self.checked = True  # this boot's look at the revision is over
+        self._cached_until_s = -1e9
         self._boot = 0  # events of an earlier boot of the card are void
 
     @property
@@ -59,22 +61,31 @@ class Controller:
         if self.downloading or self.download_begins_s is not None:
             return True
         card = self.unit.card
-        return not self.checked and not card.gone and card.compatible and self.outdated
+        if card.gone or not card.compatible or not self.outdated:
+            return False
+        return not self.checked or bool(card.own_restarts) or card.own_restart_due_s is not None
 
     @property
     def reading(self) -> int:
         """The communication object."""
         if "communication_lost" in self.unit.faults.active:
             return LOST
+        if self.cached:
+            return ESTABLISHED
         if self.downloading:
             during = self.unit.knobs.comm_during_download
             return {"established": ESTABLISHED, "lost": LOST}.get(during, self.comm)
         return self.comm
 
     @property
+    def cached(self) -> bool:
+        """The app has just started and shows what it knew before: nobody has talked to the controller yet [?]."""
+        return not self.checked and self.unit.now < self._cached_until_s
+
+    @property
     def fresh(self) -> bool:
         """The card really hears from the controller."""
-        return self.comm == ESTABLISHED and not self.downloading and self.answers
+        return self.comm == ESTABLISHED and not self.downloading and not self.cached and self.answers
 
     # --- the card's side ---
 
@@ -92,7 +103,10 @@ class Controller:
             return
         knobs = self.unit.knobs
         self.comm = knobs.comm_before if cold else knobs.comm_before_warm
+        self._cached_until_s = self.unit.now + knobs.comm_cached_s
         self.unit.changed()
+        if knobs.comm_cached_s:
+            self.unit.line.after(knobs.comm_cached_s, self.unit.changed)
         self.unit.line.after(knobs.comm_delay_s, self._establish, self._boot)
 
     def _establish(self, boot: int) -> None:
@@ -131,10 +145,15 @@ class Controller:
             unit.log_ats("download_failed")
             unit.note("controller download failed")
             if self.fail_next or not self.alive:
+                if self.alive:
+                    unit.mishaps.add(KILLED, "a download attempt failed", unit.now, unit.serial)
                 self.alive = False
                 self.comm = LOST
             self.fail_next = False
             unit.log_ats("comm_lost")
+            if unit.knobs.download_retry_s and not unit.power.damaged:
+                self.download_begins_s = unit.now + unit.knobs.download_retry_s
+                unit.line.at(self.download_begins_s, self._begin, boot)
             unit.power.settle()
             unit.faults.happened("download_failed")
             return
@@ -186,6 +205,7 @@ class Controller:
         self.alive = self.downloading = self.half = False
         self.rested = False
         self.unit.note(f"controller dead: {why}")
+        self.unit.mishaps.add(KILLED, why, self.unit.now, self.unit.serial)
         if was_downloading and any(source.powers for source in self.unit.power.inputs.values()):
             self.unit.log_ats("download_failed")
         self.unit.line.after(LOST_AFTER_S, self._silent, self._boot)

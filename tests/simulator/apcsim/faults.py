@@ -8,7 +8,7 @@ Any fault takes a moment: ``at_s`` (device time), ``after_s`` (from now, or from
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +84,14 @@ class Faults:
             "switch_fail": self._switch_fail,
             "controller_dies": lambda: unit.controller.kill("fault"),
             "controller_download_fails": self._download_fails,
-            "card_restarts": lambda why="reset", cold=False: unit.card.restart(str(why), bool(cold)),
+            "card_restarts": self._restarts,
             "card_dies": self._card_dies,
-            "log_cleared": unit.events.clear,
+            "log_cleared": self._clear_log,
             "clock_wrong": lambda offset_s=-86400.0 * 7000: unit.events.shift_clock(float(offset_s)),
             "web_login": lambda user="apc": unit.log("web_login", user=user, address="192.0.2.251"),
             "load_changes": lambda load_current_a: unit.patch({"load_current_a": load_current_a}),
+            "load_creeps": self._load_creeps,
+            "unit_swapped": unit.swap,
         }
 
     def names(self) -> list[str]:
@@ -191,7 +193,8 @@ class Faults:
         self.unit.note(f"fault {name}")
         action = self._now.get(name)
         if action is not None:
-            action(**params)
+            with self.unit.mishaps.by(f"fault {name}"):
+                action(**params)
             return
         if name == "frozen":
             params = {**params, "cells": self.unit.frozen_cells(params.get("oids"))}
@@ -237,6 +240,19 @@ class Faults:
             return
         self.unit.power.inputs[self._side(input, live=True)].feed_v = float(voltage_v)
         self.unit.power.settle()
+
+    def _restarts(self, why: str = "reset", cold: bool = False, more: Sequence[float] = ()) -> None:
+        """``more``: it restarts again by itself, up for so long each time."""
+        self.unit.card.restart_again(more)
+        self.unit.card.restart(str(why), bool(cold))
+
+    def _clear_log(self) -> None:
+        self.unit.events.clear()  # whose log it is then: another unit may be here
+
+    def _load_creeps(self, first_a: float = 0.4, then_a: float = 8.0, then_s: float = 60.0) -> None:
+        """A load that nobody sees at first, and then everybody."""
+        self.unit.patch({"load_current_a": first_a})
+        self.unit.line.after(then_s, self._due, self._era, "load_changes", {"load_current_a": then_a}, None)
 
     def _switch_fail(self) -> None:
         self.unit.power.switch_ok = False

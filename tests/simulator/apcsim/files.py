@@ -98,5 +98,5 @@ def config_ini(unit: Unit) -> str:
         lines += ["", "[ATS]", f"PreferredSource={settings.preferred}", f"Sensitivity={settings.sensitivity}"]
         lines += [f"TransferRange={settings.transfer_range}"]
     if unit.knobs.serial_in_config:
-        lines.append(f"; SerialNumber={unit.serial}")
+        lines.append(f"; SerialNumber={unit.shown.unit or unit.serial}")
     return "\r\n".join(lines) + "\r\n"

@@ -14,6 +14,8 @@ from typing import Any
 DOWNLOAD_COMM = ("established", "lost", "stale")
 NOT_FRESH = ("stale", "minus_one", "absent")
 EVENT_LAYOUTS = ("bare", "labelled", "joined")
+UPTIME_WRAP_S = 2**32 / 100  # sysUpTime starts anew after 497 days
+SERIALS_AFTER_FILE = ("card_other", "card_junk", "unit_other", "unit_junk", "both_other")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Knobs:
     rest_needed_s: float = 240.0  # both inputs out before a dead controller takes new firmware
     # --- the ATS ---
     ats_lag_s: float = 1.0  # 0..15: what happens in the unit -> what the card shows
-    dead_voltage: str = "zero"  # "zero", "minus_one", "no_row", "ghost"
+    dead_voltage: str = "zero"  # "zero", "minus_one", "no_row", "ghost", or "other": the value of the other input
     ghost_v: float = 14.0  # 5..30
     dead_frequency: str = "zero"  # "zero", "minus_one", "absent"
     dead_supply_24v: int = 1  # 1 failure, 2 ok, 0 not available
@@ -97,6 +99,18 @@ class Knobs:
     # --- recovery of a dead controller (BULLETINS.md, the AP7723 thread) ---
     revives_at_attempt: int = 1  # which download after a rest and with the app sent anew succeeds: 1 or 2
     revives_by_cold_start: bool = False  # the rest alone, before any file is sent
+    # --- what makes a card mean (SAFETY, second edition) ---
+    deaf_while_storing: str = "none"  # no SNMP from STOR to its end: "none", "aos", "app", "both"
+    deaf_after_s: float = 0.0  # 0..8: it still answers for so long after STOR
+    deaf_answers_at_s: float = 0.0  # so long after STOR it answers once more, for DEAF_GAP_S; 0 = never
+    restarts_after_app: tuple[float, ...] = ()  # restarts by itself: how long it is up before each of them, 5..400
+    app_start_more_s: float = 0.0  # up to 150: the AOS answers, the app does not yet, for long
+    comm_cached_s: float = 0.0  # 0..15: an app that starts shows "established" and old values unasked
+    download_retry_s: float = 0.0  # a failed download is tried again so much later, without a restart; 0 = never
+    failed_row_found: str = "none"  # in the log at the beginning: "none", "older" than the newest start, "standing"
+    serial_after_file: str = "same"  # see SERIALS_AFTER_FILE: what reads differently after a file was installed
+    serial_after_which: str = "app"  # "aos" or "app"
+    uptime_start_s: float = 0.0  # at the beginning; 0 = the device file's
 
     def but(self, **changes: Any) -> Knobs:
         return replace(self, **changes)
@@ -194,4 +208,24 @@ class Knobs:
             "revives_at_attempt": revival.choice([1, 1, 1, 2]),
             "revives_by_cold_start": revival.random() < 0.15,
         }
-        return cls(**{**drawn, **fixed})
+        return cls(**{**drawn, **_mean(random.Random(f"mean {drawn['down_s']!r}")), **fixed})
+
+
+def _mean(rng: random.Random) -> dict[str, Any]:
+    """Of their own too: the histories drawn before there were any keep what they drew."""
+    restarts = rng.choice([0, 0, 0, 1, 2, 3])
+    quickly = rng.random() < 0.3
+    wraps = rng.random() < 0.1
+    return {
+        "deaf_while_storing": rng.choice(["none", "none", "none", "aos", "app", "both"]),
+        "deaf_after_s": rng.choice([0.0, rng.uniform(0, 8)]),
+        "deaf_answers_at_s": rng.choice([0.0, 0.0, rng.uniform(8, 25)]),
+        "restarts_after_app": tuple(rng.uniform(5, 30 if quickly else 400) for _number in range(restarts)),
+        "app_start_more_s": rng.choice([0.0, 0.0, 0.0, rng.uniform(20, 150)]),
+        "comm_cached_s": rng.choice([0.0, 0.0, rng.uniform(1, 15)]),
+        "download_retry_s": rng.choice([0.0, 0.0, 0.0, rng.uniform(60, 900)]),
+        "failed_row_found": rng.choice(["none"] * 8 + ["older", "standing"]),
+        "serial_after_file": rng.choice(["same"] * 15 + [*SERIALS_AFTER_FILE]),
+        "serial_after_which": rng.choice(["aos", "app"]),
+        "uptime_start_s": UPTIME_WRAP_S - rng.uniform(30, 4000) if wraps else 0.0,
+    }

@@ -93,7 +93,7 @@ def _ats(unit: Unit, cells: dict[Oid, Cell], put: Any) -> None:
         (8, int(settings.line_v)),
     ):
         put((*A, 4, n, 0), value)
-    put((*A, 1, 6, 0), unit.serial)
+    put((*A, 1, 6, 0), unit.shown.unit or unit.serial)
     put((*A, 1, 2, 0), controller.revision)
     fresh = controller.fresh
     _status(unit, unit.arrived if fresh else unit.stale, put)
@@ -104,6 +104,7 @@ def _ats(unit: Unit, cells: dict[Oid, Cell], put: Any) -> None:
             mode = knobs.ats_during_download
         else:
             mode = knobs.ats_before_comm if not controller.checked else knobs.ats_when_lost
+            mode = "stale" if controller.cached else mode
         if mode != "stale":
             _doubtful(cells, absent=mode == "absent")
     put(COMM, controller.reading)
@@ -154,10 +155,12 @@ def settings_panel(unit: Unit) -> int:
 def _inputs(unit: Unit, seen: Seen, put: Any) -> None:
     knobs = unit.knobs
     ghost = int(knobs.ghost_v)
-    gone = {"zero": 0, "minus_one": -1, "no_row": None, "ghost": ghost}[knobs.dead_voltage]
+    gone = {"zero": 0, "minus_one": -1, "no_row": None, "ghost": ghost, "other": 0}[knobs.dead_voltage]
     silent = {"zero": 0, "minus_one": -1, "absent": None}[knobs.dead_frequency]
     for index, _unused in enumerate(SIDES):
         voltage = seen.voltage[index]
+        if knobs.dead_voltage == "other" and not seen.live[index]:
+            voltage = seen.voltage[1 - index]  # some AP44xx firmware does so
         put((*A, 5, 3, 3, 1, 3, index + 1, 1, 1), gone if voltage < 1 else round(voltage))
         put((*A, 5, 3, 2, 1, 4, index + 1), round(seen.frequency[index]) if seen.live[index] else silent)
 

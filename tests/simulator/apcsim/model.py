@@ -18,15 +18,19 @@ from .faults import Faults
 from .firmware import Module
 from .knobs import Knobs
 from .log import EventLog
-from .patches import apply
+from .mishaps import DAMAGED, DROPPED, Mishap, Mishaps
+from .patches import apply, blame
 from .power import Power, Seen
 from .sessions import LoginRefused, Session, Sessions
 from .settings import Settings
+from .shown import Shown
+from .swap import swap
 from .timeline import Timeline
 from .ups import Ups
 
 EPOCH = datetime(2026, 3, 2, 12, 0, 0, tzinfo=timezone.utc)  # device second 0, unless told
 JITTER_S = 5.0
+DEAF_GAP_S = 2.0  # how long a deaf card's one odd answer can be had
 NOTES = 2000
 MARKED_AS = "SIMULATED"
 CARD_MODEL = "AP9617"  # an NMC1 as a part of its own
@@ -44,16 +48,32 @@ class Unit:
         address: str | None = None,
         start: datetime | None = None,
     ) -> None:
-        self.device, self.knobs, self.seed, self.speed = device, knobs, seed, speed
+        self.seed, self.speed = seed, speed
         self.mutex = threading.RLock()
         self.simulated = f"{MARKED_AS} x{speed:g}" if speed is not None else ""
         self.start = start or EPOCH
         self.rng = random.Random(seed)
-        self.jitter = (0.0, 0.0)
         self.line = Timeline()
         self.last_traffic_s = 0.0
-        self.serial: str = serial or device.identity["serial"]
         self.address: str = address or device.identity["address"]
+        self.transfers: list[dict[str, Any]] = []
+        self.files_received: list[dict[str, Any]] = []
+        self.bytes_received = 0
+        self.writes: list[dict[str, Any]] = []
+        self.logins: list[dict[str, Any]] = []
+        self.violations: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
+        self.mishaps = Mishaps()
+        self._requests = 0
+        self.faults = Faults(self)
+        self.become(device, knobs, serial, name)
+
+    def become(self, device: Device, knobs: Knobs, serial: str | None, name: str | None) -> None:
+        """From now on it is this device, as its file describes it: at the beginning, and in a swap."""
+        self.device, self.knobs = device, knobs
+        self.jitter = (0.0, 0.0)
+        self.serial: str = serial or device.identity["serial"]
+        self.shown = Shown()
         called = name or device.identity["name"]
         self.system = {
             "name": called,
@@ -66,15 +86,7 @@ class Unit:
         self.accounts: dict[str, str] = dict(device.access["accounts"])
         self.ftp_rate_bps = float(device.card["ftp_rate_bps"])
         self._place_address()
-        self.transfers: list[dict[str, Any]] = []
-        self.files_received: list[dict[str, Any]] = []
-        self.bytes_received = 0
-        self.writes: list[dict[str, Any]] = []
-        self.logins: list[dict[str, Any]] = []
-        self.violations: list[dict[str, Any]] = []
-        self.notes: list[dict[str, Any]] = []
         self._view: mib.View | None = None
-        self._requests = 0
         ats = device.ats or {}
         self.settings = Settings(ats.get("settings", {}), float(ats.get("nominal_v", 230)))
         self.events = EventLog(
@@ -84,13 +96,11 @@ class Unit:
         self.controller = Controller(self)
         self.sessions = Sessions(self)
         self.power = Power(self)
-        self.faults = Faults(self)
         self.ups = Ups(self, device.ups) if device.ups is not None else None
         self.load_rows: list[tuple[float, dict[str, Any]]] = [
             (float(row["share"]), row) for row in [*ats.get("banks", []), *ats.get("phases", [])]
         ]
-        for event in device.log:
-            self.events.add(float(event["time_s"]), event["event"], **event.get("with", {}))
+        self._fill_log()
         if not self.controller.alive:
             self.power.display_ok = False
         self._last = self.power.seen()
@@ -98,6 +108,35 @@ class Unit:
         self.stale: Seen = self._last
         if knobs.voltage_jitter_v and device.ats is not None:
             self.line.after(JITTER_S, self._jitter)
+
+    @property
+    def uptime_at_start_s(self) -> float:
+        return self.knobs.uptime_start_s or float(self.device.card.get("uptime_s", 86400 * 30))
+
+    def _fill_log(self) -> None:
+        """What the file says was logged, the start where this unit's uptime puts it; and a download that failed."""
+        listed = float(self.device.card.get("uptime_s", 86400 * 30))
+        rows = [(float(event["time_s"]), event["event"], event.get("with", {})) for event in self.device.log]
+        starts = [(t - self.uptime_at_start_s + listed, k, w) for t, k, w in rows if k.endswith("_start")]
+        rows = sorted([*starts, *(row for row in rows if not row[1].endswith("_start"))], key=lambda row: row[0])
+        found = self.knobs.failed_row_found
+        if found != "none" and self.device.ats is not None:
+            at_s = -self.uptime_at_start_s + (-3600.0 if found == "older" else min(200.0, self.uptime_at_start_s / 2))
+            failed: list[tuple[float, str, dict[str, str]]] = [
+                (at_s, "download_begun", {}),
+                (at_s, "download_failed", {}),
+            ]
+            rows = sorted([*rows, *failed], key=lambda row: row[0])
+            if found == "standing" and self.card.bundled and not self.knobs.bundled_newer:
+                self.card.bundled += ".1"  # it did not succeed, so the next start tries again
+        for time_s, key, parts in rows:
+            self.events.add(self.now + time_s, key, **parts)
+
+    @property
+    def parts(self) -> list[object]:
+        """Whose future ends with this unit."""
+        own = [self, self.card, self.controller, self.sessions, self.power, self.settings, self.events]
+        return [*own, *([self.ups, self.ups.update] if self.ups is not None else [])]
 
     @classmethod
     def load(
@@ -210,7 +249,21 @@ class Unit:
 
     @property
     def snmp_up(self) -> bool:
-        return self.card.up and "no_answer" not in self.faults.active
+        return self.card.up and "no_answer" not in self.faults.active and not self.deaf
+
+    @property
+    def deaf(self) -> bool:
+        """A card that answers no SNMP while it stores a module, from a moment after STOR on [?]."""
+        which, knobs = self.knobs.deaf_while_storing, self.knobs
+        if which == "none":
+            return False
+        for session in self.sessions.open:
+            store = session.upload
+            if store is not None and store.module in ("aos", "app") and which in (store.module, "both"):
+                since_s = self.now - store.started_s
+                odd = knobs.deaf_answers_at_s
+                return since_s >= knobs.deaf_after_s and not (odd and odd <= since_s < odd + DEAF_GAP_S)
+        return False
 
     @property
     def snmp_latency_s(self) -> float:
@@ -322,10 +375,15 @@ class Unit:
 
     def patch(self, change: Mapping[str, Any]) -> None:
         """The electrician, the feeds and the settings; see patches.py."""
-        apply(self, change)
+        with self.mishaps.by(blame(change)):
+            apply(self, change)
 
     def fault(self, name: str, **params: Any) -> None:
         self.faults.add(name, **params)
+
+    def swap(self, **what: Any) -> None:
+        """Another unit behind this address from now on; see swap.py."""
+        swap(self, **what)
 
     def clear_faults(self) -> None:
         self.faults.clear()
@@ -338,8 +396,20 @@ class Unit:
     def oracle_plug_ok(self, side: str, strict: bool = False) -> bool:
         return oracle.plug_ok(self, side, strict)
 
-    def oracle_connect_load_ok(self) -> bool:
-        return oracle.connect_load_ok(self)
+    def oracle_connect_load_ok(self, strict: bool = False) -> bool:
+        return oracle.connect_load_ok(self, strict)
+
+    def oracle_damage_free(self) -> bool:
+        """No unit at this address was damaged, no controller killed, no load dropped, whoever was to blame."""
+        return not self.mishaps.all
+
+    @property
+    def damaged(self) -> Mishap | None:
+        return self.mishaps.first(DAMAGED)
+
+    @property
+    def dropped(self) -> Mishap | None:
+        return self.mishaps.first(DROPPED)
 
     def truth(self) -> dict[str, Any]:
         from .truth import truth

@@ -50,10 +50,13 @@ def plug_ok(unit: Unit, side: str, strict: bool = False) -> bool:
     return not (forced and since < SECOND_TRANSFER_S and unit.knobs.second_transfer_harms)
 
 
-def connect_load_ok(unit: Unit) -> bool:
-    """Connecting a load now: no download into the controller in this boot while both sources are live."""
+def connect_load_ok(unit: Unit, strict: bool = False) -> bool:
+    """Connecting a load now: no download into the controller in this boot while both sources are live.
+
+    ``strict``: nor in any later one.
+    """
     power, controller = unit.power, unit.controller
-    coming = controller.download_coming or unit.sessions.sending
+    coming = controller.download_coming or unit.sessions.sending or (strict and controller.outdated)
     return power.output_on and not power.damaged and not (coming and power.both_live)
 
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from .model import Unit
 
 
+def blame(change: Mapping[str, Any]) -> str:
+    """ "hand" where a plug, a load or a setting is touched, "feed" where the grid alone moves."""
+    if not isinstance(change, Mapping) or not isinstance(change.get("inputs"), Mapping):
+        return "hand"  # what is no patch is refused behind this
+    rows = [values for values in change["inputs"].values() if isinstance(values, Mapping)]
+    return "hand" if len(change) > 1 or any("plugged" in values for values in rows) else "feed"
+
+
 def apply(unit: Unit, change: Mapping[str, Any]) -> None:
     """Anything unknown raises ValueError before anything is done."""
     if not isinstance(change, Mapping):

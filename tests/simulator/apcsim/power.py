@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from .mishaps import DAMAGED, DROPPED
+
 if TYPE_CHECKING:
     from .model import Unit
 
@@ -80,6 +82,8 @@ class Power:
         self.output_on = True
         self.damaged = False
         self.damage_reason: str | None = None
+        self.damaged_at_s: float | None = None
+        self.drop_reason: str | None = None
         self.load_dropped = False
         self.load_dropped_at_s: float | None = None
         self._good = {side: self.good(side) for side in SIDES}
@@ -217,7 +221,8 @@ class Power:
     def damage(self, why: str) -> None:
         if self.damaged:
             return
-        self.damaged, self.damage_reason = True, why
+        self.damaged, self.damage_reason, self.damaged_at_s = True, why, self.unit.now
+        self.unit.mishaps.add(DAMAGED, why, self.unit.now, self.unit.serial)
         self.unit.note(f"DAMAGED: {why}")
         if self.load_a > 0:
             self.drop_load(why)
@@ -227,7 +232,8 @@ class Power:
 
     def drop_load(self, why: str) -> None:
         if not self.load_dropped:
-            self.load_dropped, self.load_dropped_at_s = True, self.unit.now
+            self.load_dropped, self.load_dropped_at_s, self.drop_reason = True, self.unit.now, why
+            self.unit.mishaps.add(DROPPED, why, self.unit.now, self.unit.serial)
             self.unit.note(f"LOAD DROPPED: {why}")
 
     def _note_sources(self) -> None:

@@ -37,6 +37,7 @@ class Store:
         kind = (named.group(1) or named.group(2)).lower() if named else "file"
         self.module = kind if kind in ("aos", "bootmon", "file") else "app"
         self.data = bytearray()
+        self.started_s = self.unit.now
         self.open = True
         self._told: set[str] = set()
         self.record: dict[str, Any] = {

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -22,10 +22,15 @@ class Timeline:
     def after(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
         self.at(self.now + delay_s, call, *args)
 
+    def drop(self, owners: Iterable[object]) -> None:
+        """What these would have done is void."""
+        gone = {id(owner) for owner in owners}
+        self._heap = [entry for entry in self._heap if id(getattr(entry[2], "__self__", None)) not in gone]
+        heapq.heapify(self._heap)
+
     def advance(self, to_s: float) -> None:
-        heap = self._heap
-        while heap and heap[0][0] <= to_s:
-            time_s, _unused, call, args = heapq.heappop(heap)
+        while self._heap and self._heap[0][0] <= to_s:  # a call may put another heap in its place
+            time_s, _unused, call, args = heapq.heappop(self._heap)
             self.now = max(self.now, time_s)
             call(*args)
         if to_s > self.now:

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .mishaps import DAMAGED, DROPPED
+
 if TYPE_CHECKING:
     from .model import Unit
 
@@ -225,10 +227,12 @@ class Ups:
         self.unit.note(f"output lost: {why}")
         if self.load_percent > 0 and not self.load_dropped:
             self.load_dropped, self.load_dropped_at_s = True, round(self.unit.now, 3)
+            self.unit.mishaps.add(DROPPED, why, self.unit.now, self.unit.serial)
 
     def brick(self, why: str) -> None:
         if not self.bricked:
             self.bricked, self.brick_reason = True, why
+            self.unit.mishaps.add(DAMAGED, why, self.unit.now, self.unit.serial)
             self.unit.note(f"bricked: {why}")
 
     def command_output(self, on: bool) -> None:

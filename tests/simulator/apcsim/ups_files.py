@@ -16,7 +16,7 @@ from pathlib import Path
 MAGIC = b"APCSIMUF"
 _HEAD = struct.Struct("<8s8sIIIIII")  # magic, series, ID, major, minor, new ID, body length, body CRC
 NAME = re.compile(r"^([A-Z]+?)(\d+)UPS_(\d+)-(\d+)\.enc$", re.I)
-DEFAULT_SIZE = 16 * 1024
+DEFAULT_SIZE = 512 * 1024  # [?] chosen; tests of large ones take 2 MiB
 
 
 class BadUpsFile(Exception):

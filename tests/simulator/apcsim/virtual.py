@@ -44,6 +44,7 @@ class VirtualClock:
         self.units = list(units)
         self.factor = factor
         self._start: datetime = units[0].start
+        self._stands: datetime | None = None
         self.on_sleep: list[Callable[[float], None]] = []  # tests watch or act here, given the time reached
 
     def now(self) -> float:
@@ -55,11 +56,27 @@ class VirtualClock:
     def until(self, time_s: float) -> None:
         for unit in self.units:
             unit.line.advance(time_s)
-        for call in self.on_sleep:
+        for call in tuple(self.on_sleep):  # one of them may leave
             call(time_s)
 
     def wall(self) -> datetime:
-        return self._start + timedelta(seconds=self.now())
+        """What a computer's clock shows: it may jump and stand still, which now() never does."""
+        return self._stands or self._start + timedelta(seconds=self.now())
+
+    def jump_wall(self, seconds: float) -> None:
+        """Forward or back; now() does not notice."""
+        by = timedelta(seconds=seconds)
+        self._start += by
+        if self._stands is not None:
+            self._stands += by
+
+    def stop_wall(self) -> None:
+        self._stands = self._stands or self.wall()
+
+    def go_wall(self) -> None:
+        """It goes on from where it stood."""
+        if self._stands is not None:
+            self._start, self._stands = self._stands - timedelta(seconds=self.now()), None
 
 
 class VirtualSnmp:

@@ -503,6 +503,21 @@ def test_store_by_the_virtual_login_then_set(bench):
     assert [row["what"] for row in rig.truth["write_log"]] == ["STOR", "SET"]
 
 
+@pytest.mark.parametrize("size, device_s", [(512 * 1024, 8.7), (2 * 1024 * 1024, 35.0)])
+def test_a_file_of_a_real_size_takes_the_time_of_a_real_card(bench, size, device_s):
+    rig = off(bench)
+    clock, data = VirtualClock(rig.unit), build_ups_file("SMT", 18, "9.3", size=size)
+    assert len(data) == size
+    login = virtual_open_ftp(clock, rig.unit)()
+    start = clock.now()
+    login.store("upsfw/SMT18UPS_09-3.enc", data, Hooks())
+    assert clock.now() - start == pytest.approx(device_s + 0.5, abs=0.2)
+    login.close()
+    rig.snmp.set(UPDATE, START)
+    clock.sleep(250)
+    assert rig.read("ups_firmware") == b"UPS 09.3 (ID18)" and rig.truth["files_received"][-1]["size"] == size
+
+
 # --- what else may come between ---
 
 

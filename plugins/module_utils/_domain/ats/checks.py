@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     AtsState,
     Comm,
     Health,
+    Input,
     LoadRow,
     LoadState,
     OverCurrent,
@@ -30,6 +31,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     TransferRange,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 # Nominal voltages by model, used only where the unit itself shows neither line voltage nor nominal voltage [G].
@@ -58,18 +60,8 @@ class Rules:
     primary: Source | None
     package_aos: Version | None = None
     mean_v: float | None = None
-    witnessed: bool = False
     # Readings from before the cold start, which recovery shows and does not judge.
     old: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Found:
-    """``missing``: it fails only because something could not be read, not because something read bad."""
-
-    ok: bool
-    observed: str
-    missing: bool = False
 
 
 def _is(reading: Reading[Any], wanted: Enum, shown: str = "") -> Found:
@@ -90,6 +82,10 @@ def has_own_reference(ats: AtsState, model: str | None) -> bool:
     return primary_reference_v(ats, model, None) is not None
 
 
+# The widest range of any unit seen is 30 V around 230 V; beyond this the readings are no range [G].
+WIDEST_RANGE = 0.2
+
+
 def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float | None) -> tuple[bool, str]:
     """Is a voltage inside the transfer range? A.4.5 picks one of the limits A.4.9 to A.4.11."""
     reference = primary_reference_v(ats, model, mean_v)
@@ -107,22 +103,42 @@ def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float |
             return False, f"transfer range {reading.shown()}"
     if has_own_reference(ats, model) and chosen is not None and chosen.known and chosen.value:
         limit = float(chosen.value)
+        if limit > WIDEST_RANGE * reference:
+            return False, f"transfer range of {limit:g} V around {reference:g} V: no unit has so wide a one"
     else:
         limit = reference * FALLBACK_TOLERANCE
     return abs(voltage_v - reference) <= limit, f"{reference:g} V +/- {limit:g} V"
 
 
-def live_inputs(sample: Sample) -> dict[Source, str]:
-    """Which inputs may be live, and by what: the unit's own word, or a voltage that is not known to be below 10 %.
+def live_by(ats: AtsState, model: str | None, name: Source) -> str:
+    """By what a source reads live: status ok, a voltage of 10 % or more, a frequency; empty where nothing says so.
 
-    A source out of its range reads fail, and is live all the same.
+    A source out of its range reads fail, and is live all the same. Unknown is neither live nor dead.
     """
-    reference = primary_reference_v(sample.ats, sample.ats.model or sample.identity.model, None)
+    source, reference = ats.input(name), primary_reference_v(ats, model, None)
+    voltage, frequency = source.voltage_v.or_none(), source.frequency_hz.or_none()
+    found = []
+    if source.status.is_(Health.OK):
+        found.append("status ok")
+    # Without a reference any voltage counts: nothing tells 10 % of what.
+    if voltage is not None and voltage > 0 and voltage >= DEAD_SHARE * (reference or 0.0):
+        found.append(source.voltage_v.shown("V"))
+    if frequency is not None and frequency > 0:
+        found.append(source.frequency_hz.shown("Hz"))
+    return ", ".join(found)
+
+
+def reads_live(sample: Sample, name: Source) -> bool:
+    """SAFETY 2, "reads live"; False where it is not known."""
+    return bool(sample.answered and live_by(sample.ats, sample.ats.model or sample.identity.model, name))
+
+
+def live_inputs(sample: Sample) -> dict[Source, str]:
+    """Which inputs read live, in words."""
     found = {}
     for name in Source:
-        source, voltage = sample.ats.input(name), sample.ats.input(name).voltage_v.or_none()
-        by_voltage = voltage is not None and voltage > 0 and voltage >= DEAD_SHARE * (reference or 0.0)
-        if source.status.is_(Health.OK) or by_voltage:
+        if reads_live(sample, name):
+            source = sample.ats.input(name)
             found[name] = f"source {name.name} {source.status.shown()}, {source.voltage_v.shown('V')}"
     return found
 
@@ -209,11 +225,12 @@ def secondary_dead(sample: Sample, rules: Rules) -> Found:
     if rules.primary is None:
         return Found(False, "no primary_source given")
     ats, secondary = sample.ats, rules.primary.other
-    source = ats.input(secondary)
-    name = secondary.name
+    source, name = ats.input(secondary), secondary.name
     text = f"source {name} {source.status.shown()}, {source.voltage_v.shown('V')}"
     reference = primary_reference_v(ats, ats.model or sample.identity.model, rules.mean_v)
-    voltage = source.voltage_v.or_none()
+    voltage, frequency = source.voltage_v.or_none(), source.frequency_hz.or_none()
+    if frequency is not None and frequency > 0:
+        return Found(False, f"{text}, {source.frequency_hz.shown('Hz')}: a source with a frequency counts as live")
     if voltage is not None:
         if reference is None:
             return Found(False, f"{text}, no reference voltage known", missing=True)
@@ -222,17 +239,35 @@ def secondary_dead(sample: Sample, rules: Rules) -> Found:
     if not source.status.is_(Health.FAIL):
         return Found(False, text, missing=not source.status.known)
     if voltage is not None:
+        # Where its own 24 V supply still reads ok [?] the question for the deed says so; it refuses nothing.
         return Found(True, text)
+    return _dead_without_voltage(source, text)
+
+
+def _dead_without_voltage(source: Input, text: str) -> Found:
+    """The voltage is not fitted or gone while dead [?]: the unit's own judgement needs two companions."""
     if source.voltage_v.fitted:
         return Found(False, text, missing=True)
-    # Without a voltage the unit's own judgement needs three independent companions (SAFETY 3, secondary_dead).
     frequency_gone = source.frequency_hz.is_(0) or not source.frequency_hz.fitted
-    if not frequency_gone or not source.supply_24v.is_(Health.FAIL):
-        text += f", {source.frequency_hz.shown('Hz')}, its 24 V supply {source.supply_24v.shown()}"
-        return Found(False, f"{text}: not enough to prove it dead without a voltage", missing=True)
-    if not rules.witnessed:
-        return Found(False, f"{text}, and this run has not seen it go: put it back, wait for the word, unplug again")
-    return Found(True, f"{text}, frequency gone, its 24 V supply failed, seen to go by this run")
+    supply_gone = source.supply_24v.is_(Health.FAIL) or not source.supply_24v.fitted
+    if frequency_gone and supply_gone:
+        return Found(True, f"{text}, frequency gone, its 24 V supply {source.supply_24v.shown()}")
+    text += f", {source.frequency_hz.shown('Hz')}, its 24 V supply {source.supply_24v.shown()}"
+    return Found(False, f"{text}: not enough to prove it dead without a voltage", missing=True)
+
+
+def supply_still_reads_ok(sample: Sample, secondary: Source) -> bool:
+    """Its own 24 V supply reads ok although the source reads dead: worth a second look at which plug is out."""
+    return sample.ats.input(secondary).supply_24v.is_(Health.OK)
+
+
+def consistent_redundancy(sample: Sample) -> Found:
+    """SAFETY 4.1: both inputs ok and redundancy lost is no picture to begin with."""
+    ats = sample.ats
+    both = all(ats.input(name).status.is_(Health.OK) for name in Source)
+    if both and ats.redundancy.is_(Redundancy.LOST):
+        return Found(False, "both inputs read ok and redundancy reads lost")
+    return Found(True, f"redundancy {ats.redundancy.shown()}")
 
 
 def redundancy_lost(sample: Sample, rules: Rules) -> Found:

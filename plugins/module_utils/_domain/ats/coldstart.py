@@ -11,12 +11,12 @@ once: not where an earlier log has its row already, and not where a file was sen
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import COLD_START, WARM_START
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     EventLog,
     EventRow,
@@ -24,9 +24,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     possible_orders,
     start_like,
 )
-
-_COLD = re.compile(r"(?:system ?: ?)?cold ?start", re.IGNORECASE)
-_WARM = re.compile(r"(?:system ?: ?)?warm ?start", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,6 @@ def _newest_starts(log: EventLog) -> list[EventRow]:
 
 
 def _is_cold(row: EventRow) -> bool:
-    if row.stamp is None or _WARM.match(row.text):
+    if row.stamp is None or WARM_START.spoken_in(row.text):
         return False
-    return row.code == "0001" or (row.code is None and _COLD.match(row.text) is not None)
+    return row.code in COLD_START.codes or (row.code is None and COLD_START.spoken_in(row.text))

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the bulletins about Rack ATS firmware mean for one unit, as sentences. Private to the collection."""
+"""What the bulletins about Rack ATS firmware mean for one unit, as sentences."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Literal
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import (
     APP_TOKENS,
-    FA156178_MODELS,
-    GEN1_NEVER_3X,
-    UPGRADE_DAMAGES,
+    BULLETINS,
+    AtsStatus,
+    Bulletin,
     Generation,
     ats_generation,
+    model_name,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
-ExposureStatus = Literal["use_guarded_upgrade", "never_3x", "not_covered", "unknown"]
+ExposureStatus = Literal[AtsStatus, "not_covered", "unknown"]
 
 # A model of the maker's naming. What is none, says nothing about what the bulletins list.
 _MODEL = re.compile(r"AP[0-9]{4}[A-Z]{0,3}")
-_FIRST_3X = Version((3,))
-GUARDED = "dcops.apc.ats_firmware_upgrade"
+_LINES: dict[Generation, str] = {"4g": " (4G line)", "5g": " (5G line)"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,18 @@ class Exposure:
 
 @dataclass(frozen=True)
 class AtsExposure:
+    """One exposure for every row of BULLETINS, in their order."""
+
     status: ExposureStatus
-    exposures: tuple[Exposure, Exposure]
+    exposures: tuple[Exposure, ...]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    name: str
+    generation: Generation
+    app_token: str | None
+    versions: tuple[tuple[str, Version | None], ...]
 
 
 def ats_exposure(
@@ -49,20 +59,64 @@ def ats_exposure(
     controller_comm: str | None,
 ) -> AtsExposure:
     """``controller_comm`` is the word of ats_info. The exact model decides: one letter separates the generations."""
-    name = (model or "").strip()
-    name = name.upper() if name.isascii() else ""
-    by_model = ats_generation(name, None)
-    seen = ats_generation(name, app_token)
-    comm = _communication(controller_comm)
-    if by_model == "gen1":
-        return _generation_1(name, app_token, aos, app, comm)
-    if by_model == "gen2" and seen == "gen2":
-        return _generation_2(name, comm)
-    if by_model == "unknown":
-        return _other(name, app_token, comm)
-    if seen == "unknown":
-        return _unknown(f"The model {name} and the application {app_token} contradict each other.", comm)
-    return _not_covered(name, by_model, comm)
+    name = model_name(model)
+    unit = _Unit(name, ats_generation(name, None), app_token, (("AOS", aos), ("app", app)))
+    doubt = _doubt(unit)
+    found = tuple(_exposure(row, unit, doubt) for row in BULLETINS)
+    status: ExposureStatus = "unknown"
+    if not doubt:
+        applying = (row.status for row, item in zip(BULLETINS, found, strict=True) if item.applies)
+        status = next((word for word in applying if word is not None), "not_covered")
+    return AtsExposure(status, _with_communication(found, controller_comm))
+
+
+def _doubt(unit: _Unit) -> str:
+    """Why it cannot be told which generation this is; empty if it can."""
+    token = (unit.app_token or "").strip().lower()
+    if unit.generation == "unknown":
+        if token == APP_TOKENS["gen2"]:
+            return f"The application {token} is generation 2's, but the model is not known."
+        if _MODEL.fullmatch(unit.name) and not unit.name.startswith("AP77"):
+            return ""
+        return "The model could not be read." if not unit.name else "The model is not a known one."
+    # What a generation 1 must never run may run on it: that is a danger to be named, and no doubt about its model.
+    if any(row.never is not None and row.generation == unit.generation for row in BULLETINS):
+        return ""
+    if ats_generation(unit.name, unit.app_token) == "unknown":
+        return f"The model {unit.name} and the application {unit.app_token} contradict each other."
+    return ""
+
+
+def _exposure(row: Bulletin, unit: _Unit, doubt: str) -> Exposure:
+    if doubt:
+        return Exposure(row.id, None, f"{doubt} {row.doubt}")
+    if unit.generation != row.generation:
+        text = row.spared.get(unit.generation, row.otherwise)
+        return Exposure(row.id, False, text.format(name=f"{unit.name}{_LINES.get(unit.generation, '')}"))
+    found = _forbidden(row, unit)
+    if found:
+        return Exposure(row.id, True, row.forbidden.format(name=unit.name, found=" and ".join(found)))
+    unlisted = f" {row.unlisted}" if row.unlisted and unit.name not in row.models else ""
+    return Exposure(row.id, True, f"{row.applies}{unlisted}".format(name=unit.name))
+
+
+def _forbidden(row: Bulletin, unit: _Unit) -> list[str]:
+    if row.never is None:
+        return []
+    found = [f"{what} {version}" for what, version in unit.versions if version and version >= row.never]
+    if (unit.app_token or "").strip().lower() == APP_TOKENS["gen2"]:
+        found.append(f"the application {APP_TOKENS['gen2']} of generation 2")
+    return found
+
+
+def _with_communication(found: tuple[Exposure, ...], word: str | None) -> tuple[Exposure, ...]:
+    """Said once: beside the bulletin that applies, else beside the first."""
+    words = _communication(word)
+    place = next((number for number, item in enumerate(found) if item.applies), 0)
+    return tuple(
+        Exposure(item.bulletin, item.applies, item.text + words) if number == place else item
+        for number, item in enumerate(found)
+    )
 
 
 def _communication(word: str | None) -> str:
@@ -72,67 +126,3 @@ def _communication(word: str | None) -> str:
         said = "is lost" if word == "lost" else "was never established"
         return f" Communication with the switch controller {said}: diagnose before any upgrade."
     return " Whether the card reaches the switch controller was not read: find out before any upgrade."
-
-
-def _generation_1(name: str, app_token: str | None, aos: Version | None, app: Version | None, comm: str) -> AtsExposure:
-    too_new = [
-        f"{what} {version}" for what, version in (("AOS", aos), ("app", app)) if version and version >= _FIRST_3X
-    ]
-    if app_token is not None and app_token.strip().lower() == APP_TOKENS["gen2"]:
-        too_new.append(f"the application {APP_TOKENS['gen2']} of generation 2")
-    if too_new:
-        text = (
-            f"DANGER: {name} is generation 1 and reports {' and '.join(too_new)}. 3.x must never be on such a unit. "
-            "Send nothing to it and do not restart it before its model is read from the name plate."
-        )
-    else:
-        text = f"{name} is generation 1: it must never get firmware 3.x. This collection never writes to it."
-    return AtsExposure(
-        "never_3x",
-        (
-            Exposure(UPGRADE_DAMAGES, False, f"{name} is generation 1, which this bulletin is not about."),
-            Exposure(GEN1_NEVER_3X, True, text + comm),
-        ),
-    )
-
-
-def _generation_2(name: str, comm: str) -> AtsExposure:
-    named = "" if name in FA156178_MODELS else f" The bulletin does not list {name}; it is treated as if it did."
-    text = f"covered: use the guarded upgrade ({GUARDED}).{named}{comm}"
-    return AtsExposure(
-        "use_guarded_upgrade",
-        (
-            Exposure(UPGRADE_DAMAGES, True, text),
-            Exposure(GEN1_NEVER_3X, False, f"{name} is generation 2, for which 3.x is made."),
-        ),
-    )
-
-
-def _not_covered(name: str, generation: Generation, comm: str) -> AtsExposure:
-    line = f" ({generation.upper()} line)" if generation in ("4g", "5g") else ""
-    return AtsExposure(
-        "not_covered",
-        (
-            Exposure(UPGRADE_DAMAGES, False, f"{name}{line} is not a model that this bulletin lists.{comm}"),
-            Exposure(GEN1_NEVER_3X, False, f"{name}{line} is not a generation 1 AP77xx."),
-        ),
-    )
-
-
-def _other(name: str, app_token: str | None, comm: str) -> AtsExposure:
-    token = (app_token or "").strip().lower()
-    if token == APP_TOKENS["gen2"]:
-        return _unknown(f"The application {token} is generation 2's, but the model is not known.", comm)
-    if _MODEL.fullmatch(name) and not name.startswith("AP77"):
-        return _not_covered(name, "unknown", comm)
-    return _unknown("The model could not be read." if not name else "The model is not a known one.", comm)
-
-
-def _unknown(why: str, comm: str) -> AtsExposure:
-    return AtsExposure(
-        "unknown",
-        (
-            Exposure(UPGRADE_DAMAGES, None, f"{why} Treat it as covered until the name plate was read.{comm}"),
-            Exposure(GEN1_NEVER_3X, None, f"{why} Never send 3.x before the name plate was read."),
-        ),
-    )

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of, ats_generation
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage, check_package
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 
 def covered(card: CardIdentity, model: str | None) -> Found:

@@ -10,30 +10,30 @@ Private to the collection.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
     DAY_S,
-    DEAD_SHARE,
     SAMPLE_CHECKS,
-    Found,
     Method,
     Rules,
     both_live,
     has_own_reference,
-    primary_reference_v,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, Watch, controller_quiet
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, controller_quiet
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import OLD, is_old
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Health, Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import TIMED, Check, Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._domain.window import Window, stable, window_of
 
-_EVERY = ("covered", "identity", "undisturbed", "package")
-# The columns of SAFETY 3, in its order. "covered" is 1.6, "undisturbed" is 7 ("the device is watched too").
+_EVERY = ("covered", "identity", "undisturbed", "package", "promised")
+# The columns of SAFETY 3, in its order. "covered" is 1.6, "undisturbed" is 7 ("the device is watched too"), "promised"
+# is 2: every method needs the promise of what it rests on.
 COLUMNS: dict[Method, tuple[str, ...]] = {
     Method.SINGLE_SOURCE: _EVERY
     + (
@@ -64,14 +64,11 @@ WORDS: dict[str, tuple[str, ...]] = {
     "disconnected_confirmed": ("secondary_disconnected",),
     "no_load_confirmed": ("no_load",),
     "cold_start_confirmed": ("power_cycled", "one_input"),
+    "promised": ("promise",),
 }
-# Only time is missing: they come about by waiting.
-TIMED = frozenset({"stable", "controller_quiet"})
 # What a blind window carries over from the last verdict of the ATS checks (SAFETY 4.5).
 CARRIED = frozenset(SAMPLE_CHECKS) - {"no_app_answers"} | {"controller_quiet"}
 BLIND_ANSWER_S = 120.0
-# By what factor the unit's clock may part from ours over a window: readings jitter, whole seconds are counted.
-CLOCK_TOLERANCE = 1.5
 
 EXPECTED: dict[str, str] = {
     "covered": "a gen-2 AP77xx, known by exact model and app",
@@ -86,86 +83,13 @@ EXPECTED: dict[str, str] = {
     "primary_selected": "the primary is selected and preferred (or none is preferred)",
     "secondary_dead": "status fail and voltage below 10 % of the primary's reference",
     "redundancy_lost": "redundancy lost",
-    "disconnected_confirmed": "confirmation secondary_disconnected for this unit",
-    "no_load_confirmed": "confirmation no_load for this unit",
+    "promised": "the promise of what the method rests on, for this unit",
+    "disconnected_confirmed": "deed secondary_disconnected for this unit, said by a person",
+    "no_load_confirmed": "deed no_load for this unit, said by a person",
     "cold_start_confirmed": "confirmations power_cycled and one_input for this unit, not contradicted",
     "load_zero": "every known current, VA and W exactly 0",
     "stable": "unchanged over more than 30 s and at least 8 samples",
 }
-
-
-@dataclass(frozen=True)
-class Check:
-    """``pending``: the operator's next action, or time, brings it about. ``missing``: not read, rather than bad."""
-
-    id: str
-    ok: bool
-    observed: str
-    pending: bool = False
-    missing: bool = False
-
-    @property
-    def expected(self) -> str:
-        return EXPECTED.get(self.id, "")
-
-    def to_result(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "ok": self.ok,
-            "pending": self.pending,
-            "expected": self.expected,
-            "observed": self.observed,
-        }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """``permitted``: a file may be sent now. ``ready``: nothing but pending checks is left.
-
-    ``stable_since_s``: when the stability window that the verdict rests on begins, in device seconds.
-    """
-
-    method: Method
-    checks: tuple[Check, ...]
-    stable_since_s: float | None = None
-
-    @property
-    def permitted(self) -> bool:
-        # An empty list of checks proves nothing.
-        return bool(self.checks) and all(check.ok for check in self.checks)
-
-    @property
-    def ready(self) -> bool:
-        return bool(self.checks) and all(check.ok or (check.pending and check.id not in TIMED) for check in self.checks)
-
-    @property
-    def failing(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if not check.ok)
-
-    @property
-    def blocking(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if not check.ok and not check.pending)
-
-    @property
-    def contradicted(self) -> tuple[Check, ...]:
-        """Failing by what was read; the rest fails for want of a reading or of time."""
-        return tuple(check for check in self.failing if not check.missing and check.id not in TIMED)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return tuple(f"{check.id}: {check.observed} (wanted: {check.expected})" for check in self.failing)
-
-    def check(self, name: str) -> Check | None:
-        return next((check for check in self.checks if check.id == name), None)
-
-    def to_result(self) -> dict[str, Any]:
-        return {
-            "permitted": self.permitted,
-            "ready": self.ready,
-            "method": self.method.value,
-            "checks": [check.to_result() for check in self.checks],
-            "reasons": list(self.reasons),
-        }
 
 
 @dataclass(frozen=True)
@@ -193,7 +117,6 @@ class Case:
     watch: Watch
     confirmed: Mapping[str, Judged] = field(default_factory=dict)
     package_aos: Version | None = None
-    witnessed: bool = False
     blind: Blind | None = None
     # Readings from before the cold start (staleness.py); given only where that start is proved by a row of the log.
     old: frozenset[str] = frozenset()
@@ -218,21 +141,22 @@ def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
 def judge(case: Case, before_action: bool = False) -> Verdict:
     """``before_action``: the inputs are still as they were; what the operator brings about is pending, not blocking."""
     columns = COLUMNS[case.method]
-    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.witnessed, case.old)
+    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.old)
     pending = PENDING[case.method] if before_action else frozenset()
     held = [name for name in columns if name in SAMPLE_CHECKS and not (case.blind and name in CARRIED)]
-    window, why = stable_window(case, rules, tuple(name for name in held if name not in pending))
+    names = tuple(name for name in held if name not in pending)
+    window = window_of(case.samples, case.bounds, lambda sample: _holds(sample, rules, names))
     checks: list[Check] = []
     for name in columns:
-        for check in _checks(name, case, rules, window, why):
+        for check in _checks(name, case, rules, window):
             waits = not check.ok and (check.id in pending or (check.id in TIMED and check.missing))
             # A confirmation that was given and is not valid does not become so by waiting.
             waits = waits and not (check.id in WORDS and any(_refused(case, what) for what in WORDS[check.id]))
-            checks.append(Check(check.id, check.ok, check.observed, waits, check.missing))
-    return Verdict(case.method, tuple(checks), window[0].at_s if window else None)
+            checks.append(replace(check, pending=waits, expected=EXPECTED[check.id]))
+    return Verdict(case.method, tuple(checks), window.since_s)
 
 
-def _checks(name: str, case: Case, rules: Rules, window: tuple[Sample, ...], why: str) -> list[Check]:
+def _checks(name: str, case: Case, rules: Rules, window: Window[Sample]) -> list[Check]:
     if case.blind is not None and name in CARRIED:
         return [_carried(name, case.blind, case)]
     if name in SAMPLE_CHECKS:
@@ -240,9 +164,11 @@ def _checks(name: str, case: Case, rules: Rules, window: tuple[Sample, ...], why
             return [_check(name, Found(False, "nothing read yet", missing=True))]
         return [_check(name, _found(name, case.samples[-1], rules))]
     if name == "stable":
-        return [_check(name, _stable(case, window, why))]
+        return [_check(name, stable(window, case.now_s, case.bounds))]
     if name == "controller_quiet":
         return [_check(name, controller_quiet(case.log, case.watch))]
+    if name == "promised":
+        return [_confirmation(name, case, "promise")]
     if name == "disconnected_confirmed":
         return [_confirmation(name, case, "secondary_disconnected")]
     if name == "no_load_confirmed":
@@ -323,61 +249,3 @@ def _mean_v(case: Case) -> float | None:
     ]
     real = [value for value in values if value is not None]
     return sum(real) / len(real) if len(real) >= case.bounds.min_samples else None
-
-
-def stable_window(case: Case, rules: Rules, names: tuple[str, ...]) -> tuple[tuple[Sample, ...], str]:
-    """The newest run of samples in which nothing changed and every check in ``names`` holds; and what ended it."""
-    samples, bounds = case.samples, case.bounds
-    if not samples or not samples[-1].answered:
-        return (), "no answer"
-    first = len(samples) - 1
-    why, changed = "", False
-    if not _holds(samples[first], rules, names):
-        return (), "a check does not hold"
-    while first > 0:
-        older, newer = samples[first - 1], samples[first]
-        if not older.answered:
-            why = "an answer was missing"
-            before = next((item for item in reversed(samples[: first - 1]) if item.answered), None)
-            changed = before is not None and before.discrete != newer.discrete
-        elif newer.at_s - older.at_s > bounds.gap_s:
-            why, changed = "a gap between samples", older.discrete != newer.discrete
-        elif older.uptime_s is None or newer.uptime_s is None or newer.uptime_s <= older.uptime_s:
-            why, changed = "sysUpTime did not advance", True
-        elif older.discrete != newer.discrete or older.who != newer.who:
-            why, changed = "a value changed", True
-        elif not _holds(older, rules, names):
-            why, changed = "a check did not hold", True
-        if why:
-            break
-        first -= 1
-    floor = samples[first].at_s + (bounds.change_hold_s if changed else 0.0)
-    return tuple(sample for sample in samples[first:] if sample.at_s >= floor), why
-
-
-def _stable(case: Case, window: tuple[Sample, ...], why: str) -> Found:
-    note = f" ({why})" if why else ""
-    if not window:
-        return Found(False, f"no stable sample yet{note}", missing=True)
-    span = window[-1].at_s - window[0].at_s
-    age = case.now_s - window[-1].at_s
-    text = f"{len(window)} samples over {span:.0f} s{note}"
-    if span <= case.bounds.stability_s or len(window) < case.bounds.min_samples:
-        return Found(False, text, missing=True)
-    if age >= case.bounds.fresh_s:
-        return Found(False, f"{text}, the newest is {age:.0f} s old", missing=True)
-    ticked = (window[-1].uptime_s or 0.0) - (window[0].uptime_s or 0.0)
-    if not span / CLOCK_TOLERANCE <= ticked <= span * CLOCK_TOLERANCE:
-        # A unit whose own clock does not run with ours is cached, or declares a speed that it does not have.
-        return Found(False, f"{text}, but its own clock advanced {ticked:.0f} s")
-    return Found(True, text)
-
-
-def secondary_seen_live(sample: Sample, primary: Source) -> bool:
-    """Did this sample show the secondary alive beyond doubt? Only then can its going be witnessed."""
-    source = sample.ats.input(primary.other)
-    if source.status.is_(Health.OK):
-        return True
-    reference = primary_reference_v(sample.ats, sample.ats.model or sample.identity.model, None)
-    voltage = source.voltage_v.or_none()
-    return voltage is not None and reference is not None and voltage >= DEAD_SHARE * reference

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
+# What a run that ends without having asked anything must have seen of the card, and a failed row of its rows.
 LONG_UPTIME_S = 900.0
 SHORT_UPTIME_S = 300.0
 WATCH_S = 240.0
@@ -34,26 +36,16 @@ class LogFacts:
     begun_seen_s: float = 0.0
     comparable: bool = True
     new_failed: str = ""
-    failed_since_start: str = ""
+    # The newest failed row that no later success has ended, and what the log shows behind it (SAFETY 5).
+    failed: str = ""
+    failed_then_start: bool = False
+    failed_then_begun: bool = False
     foreign: str = ""
     cold_start: ColdStart = field(default_factory=ColdStart)
 
     @property
     def doubled(self) -> float:
         return 1.0 if self.comparable else 2.0
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Since when communication state, controller revision and uptime were watched without a break."""
-
-    now_s: float
-    uptime_s: float | None
-    unbroken_since_s: float | None
-
-    @property
-    def unbroken_s(self) -> float:
-        return 0.0 if self.unbroken_since_s is None else max(0.0, self.now_s - self.unbroken_since_s)
 
 
 def download_open(log: LogFacts, watch: Watch) -> bool:
@@ -65,20 +57,30 @@ def download_open(log: LogFacts, watch: Watch) -> bool:
     return watch.now_s - max(log.begun_seen_s, watch.unbroken_since_s) < END_NOT_SEEN_S * log.doubled
 
 
+def failed_stands(log: LogFacts, watch: Watch, established: bool) -> str:
+    """The failed row that stands, for every later run and over restarts too; empty where none does (SAFETY 5)."""
+    if not log.failed:
+        return ""
+    if log.failed_then_begun and not download_open(log, watch):
+        # A later download has ended without one.
+        return ""
+    long_up = watch.uptime_s is not None and watch.uptime_s >= LONG_UPTIME_S
+    return "" if log.failed_then_start and long_up and established else log.failed
+
+
 def log_wanted(log: LogFacts, watch: Watch) -> bool:
     """Would reading the log now bring the answer nearer? The rule wants a log read after the watch, not before."""
     if watch.unbroken_since_s is None or watch.uptime_s is None:
         return False
     if not log.readable:
         return True
-    if watch.uptime_s >= LONG_UPTIME_S and log.comparable:
-        return log.fetched_s < watch.unbroken_since_s
     if watch.uptime_s < SHORT_UPTIME_S * log.doubled or watch.unbroken_s < WATCH_S * log.doubled:
         return False
     return log.fetched_s < watch.unbroken_since_s + WATCH_S * log.doubled
 
 
 def controller_quiet(log: LogFacts, watch: Watch) -> Found:
+    """An uptime of any length proves nothing: communication may be seconds old. Only the watch does."""
     if not log.readable:
         return Found(False, f"the event log could not be read: {log.error}", missing=True)
     if watch.uptime_s is None or watch.unbroken_since_s is None:
@@ -86,9 +88,6 @@ def controller_quiet(log: LogFacts, watch: Watch) -> Found:
     if download_open(log, watch):
         return Found(False, f"a download into the controller may be going on: {log.begun}", missing=True)
     note = " (a begun download's end was not seen)" if log.begun else ""
-    # A log read before a break says nothing of what came after it.
-    if watch.uptime_s >= LONG_UPTIME_S and log.comparable and log.fetched_s >= watch.unbroken_since_s:
-        return Found(True, f"uptime {watch.uptime_s:.0f} s, no download in the event log{note}")
     twice = log.doubled
     if watch.uptime_s < SHORT_UPTIME_S * twice:
         return Found(False, f"uptime {watch.uptime_s:.0f} s of {SHORT_UPTIME_S * twice:.0f} s", missing=True)

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was observed: samples over time, and the bounds they are held against (SAFETY 3 "stable", 7).
-
-All times are device seconds of the run's one clock. Private to the collection.
-"""
+"""What was observed of an ATS: one reading, at a device second of the run's one clock. Private to the collection."""
 
 from __future__ import annotations
 
@@ -15,13 +12,6 @@ from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
-
-# SAFETY 3: over > 30 s (FA156201) and at least 8 samples; 15 s after any observed change.
-STABILITY_FLOOR_S = 30.0
-MIN_SAMPLES = 8
-CHANGE_HOLD_S = 15.0
-FRESH_S = 5.0
-MAX_POLL_S = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +35,19 @@ class Sample:
     @property
     def app_answers(self) -> bool:
         return self.answered and self.ats.objects_answered > 0
+
+    @property
+    def unit_serial(self) -> str | None:
+        return self.ats.serial
+
+    @property
+    def unit_model(self) -> str | None:
+        # Its card is built in and goes by the same model.
+        return self.ats.model
+
+    @property
+    def watched(self) -> tuple[Any, ...]:
+        return (self.ats.controller_comm, self.ats.controller_version)
 
     @cached_property
     def discrete(self) -> tuple[Any, ...]:
@@ -77,20 +80,3 @@ class Sample:
             self.ats.model,
             self.ats.serial,
         )
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Floors of SAFETY; options may raise ``stability_s``. A simulated unit's factor widens only freshness and gap."""
-
-    stability_s: float = STABILITY_FLOOR_S
-    fresh_s: float = FRESH_S
-    gap_s: float = FRESH_S
-    min_samples: int = MIN_SAMPLES
-    change_hold_s: float = CHANGE_HOLD_S
-
-    @classmethod
-    def for_factor(cls, factor: float, stability_s: float = STABILITY_FLOOR_S) -> Bounds:
-        # max(5 s / factor, 1 s real), in device seconds: one real second is ``factor`` device seconds.
-        fresh = max(FRESH_S, factor) if factor > 1 else FRESH_S
-        return cls(stability_s=max(stability_s, STABILITY_FLOOR_S), fresh_s=fresh, gap_s=fresh)

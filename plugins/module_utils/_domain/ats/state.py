@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
 
@@ -186,6 +187,8 @@ class AtsState:
     input_a: Input = field(default_factory=Input)
     input_b: Input = field(default_factory=Input)
     load: Load = field(default_factory=Load)
+    # What is shown and judged by nothing: name -> reading.
+    others: tuple[tuple[str, Reading[Any]], ...] = ()
 
     def input(self, source: Source) -> Input:
         return self.input_a if source is Source.A else self.input_b

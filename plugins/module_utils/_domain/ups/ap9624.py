@@ -17,11 +17,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table
     ADVICE_CONFIRMED,
     ADVICE_GROUPS,
     BULLETIN,
-    BY_ID_ALONE,
     CONNECTED,
-    CONNECTED_IDS,
-    FAMILIES,
-    LINES,
     NOT_CONNECTED_SKUS,
     NOTES,
     OTHER_FAMILY,
@@ -32,10 +28,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table
     SMX_LARGE,
     SMX_SMALL,
     SRT,
-    SRT_IDS,
-    SUPPORTED_FROM_FIRST,
     Advice,
     Row,
+    line_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     CONCERNED,
@@ -148,17 +143,21 @@ def _sku_rows(product: Product) -> tuple[Row, ...] | None:
 
 
 def _id_rows(number: int | None) -> tuple[Row, ...] | None:
-    if number is None:
+    line = line_of(number)
+    if line is None:
         return None
-    if number in SRT_IDS:
-        return (SRT,)
-    return LINES.get(number)
+    return (SRT,) if line.no_fix else line.rows or None
+
+
+def _without_fix(number: int | None) -> bool:
+    line = line_of(number)
+    return line is not None and line.no_fix
 
 
 def _is_srt(facts: Facts) -> str | None:
     if facts.by_sku.family == "SRT":
         return "sku"
-    if facts.firmware.id in SRT_IDS:
+    if _without_fix(facts.firmware.id):
         return "id"
     if facts.by_sku.family is None and not facts.by_sku.oem and facts.by_model.family == "SRT":
         return "model"
@@ -195,35 +194,57 @@ def _no_groups(facts: Facts) -> _Found | None:
 
 
 def _contradiction(facts: Facts) -> _Found | None:
-    product, number = facts.by_sku, facts.firmware.id
-    by_sku, by_id = _sku_rows(product), _id_rows(number)
-    sku = f"the SKU {(facts.sku or '').strip()}"
-    if by_sku is not None and by_id is not None and not set(by_sku) & set(by_id):
-        names = f"{sku} ({by_sku[0].name}) and the firmware's ID{number} ({by_id[0].name})"
-        return _Found(GapStatus.UNKNOWN, f"Contradiction: {names} name different products, so neither is trusted.")
-    if product.oem:
-        return None
-    families = FAMILIES.get(number or 0, ())
-    for family, text in ((product.family, facts.sku), (facts.by_model.family, facts.model)):
-        if families and family is not None and family not in families:
-            reason = f"Contradiction: '{(text or '').strip()}' is of the family {family}, and ID{number} is not."
-            return _Found(GapStatus.UNKNOWN, reason)
-    plain = product.family in CONCERNED and not product.connected
-    if number in CONNECTED_IDS and plain and (facts.sku or "").strip().upper() not in NOT_CONNECTED_SKUS:
-        reason = f"Contradiction: {sku} is no SmartConnect (C) unit, and ID{number} is firmware of those only."
-        return _Found(GapStatus.UNKNOWN, reason)
-    by_model = _sku_rows(facts.by_model)
-    if by_model is None:
-        return None
+    reason = next((found for check in _CONTRADICTIONS if (found := check(facts))), "")
+    return _Found(GapStatus.UNKNOWN, f"Contradiction: {reason}") if reason else None
+
+
+def _sku_against_id(facts: Facts) -> str:
+    by_sku, by_id = _sku_rows(facts.by_sku), _id_rows(facts.firmware.id)
+    if by_sku is None or by_id is None or set(by_sku) & set(by_id):
+        return ""
+    names = f"{_sku(facts)} ({by_sku[0].name}) and the firmware's ID{facts.firmware.id} ({by_id[0].name})"
+    return f"{names} name different products, so neither is trusted."
+
+
+def _family_against_id(facts: Facts) -> str:
+    line = line_of(facts.firmware.id)
+    if line is None or not line.families or facts.by_sku.oem:
+        return ""
+    for family, text in ((facts.by_sku.family, facts.sku), (facts.by_model.family, facts.model)):
+        if family is not None and family not in line.families:
+            return f"'{(text or '').strip()}' is of the family {family}, and ID{line.id} is not."
+    return ""
+
+
+def _plain_against_connected(facts: Facts) -> str:
+    line, product = line_of(facts.firmware.id), facts.by_sku
+    if line is None or not line.connected or product.oem or product.connected or product.family not in CONCERNED:
+        return ""
+    if (facts.sku or "").strip().upper() in NOT_CONNECTED_SKUS:
+        return ""
+    return f"{_sku(facts)} is no SmartConnect (C) unit, and ID{line.id} is firmware of those only."
+
+
+def _model_against_the_rest(facts: Facts) -> str:
+    by_model, by_sku, by_id = _sku_rows(facts.by_model), _sku_rows(facts.by_sku), _id_rows(facts.firmware.id)
+    if by_model is None or facts.by_sku.oem:
+        return ""
     model = f"the model {' '.join((facts.model or '').split())} ({by_model[0].name})"
-    # A model's text never tells form or SmartConnect, so these are no contradiction to it.
-    if by_sku is not None and CONNECTED not in by_sku and not set(by_model) & set(by_sku):
-        reason = f"Contradiction: {model} and {sku} ({by_sku[0].name}) name different products."
-        return _Found(GapStatus.UNKNOWN, reason)
-    if by_sku is None and by_id is not None and not set(by_model) & set(by_id):
-        reason = f"Contradiction: {model} and the firmware's ID{number} ({by_id[0].name}) name different products."
-        return _Found(GapStatus.UNKNOWN, reason)
-    return None
+    if by_sku is not None:
+        # A model's text never tells form or SmartConnect, so these are no contradiction to it.
+        if CONNECTED in by_sku or set(by_model) & set(by_sku):
+            return ""
+        return f"{model} and {_sku(facts)} ({by_sku[0].name}) name different products."
+    if by_id is None or set(by_model) & set(by_id):
+        return ""
+    return f"{model} and the firmware's ID{facts.firmware.id} ({by_id[0].name}) name different products."
+
+
+_CONTRADICTIONS = (_sku_against_id, _family_against_id, _plain_against_connected, _model_against_the_rest)
+
+
+def _sku(facts: Facts) -> str:
+    return f"the SKU {(facts.sku or '').strip()}"
 
 
 def _srt(facts: Facts) -> _Found | None:
@@ -258,7 +279,8 @@ def _no_version(facts: Facts) -> _Found | None:
 
 
 def _from_first(facts: Facts) -> _Found | None:
-    if facts.firmware.id not in SUPPORTED_FROM_FIRST:
+    line = line_of(facts.firmware.id)
+    if line is None or not line.from_first:
         return None
     reason = (
         f"The release notes of ID{facts.firmware.id} list the AP9624 as supported from the first release on. "
@@ -268,12 +290,11 @@ def _from_first(facts: Facts) -> _Found | None:
 
 
 def _by_id(facts: Facts) -> _Found | None:
-    number = facts.firmware.id
-    rows = LINES.get(number) if number is not None else None
-    if rows is None or number is None:
+    line = line_of(facts.firmware.id)
+    if line is None or line.alone is None:
         return None
-    by_sku = [row for row in _sku_rows(facts.by_sku) or () if row in rows]
-    return _by_row(facts, by_sku[0] if len(by_sku) == 1 else BY_ID_ALONE[number], "id")
+    by_sku = [row for row in _sku_rows(facts.by_sku) or () if row in line.rows]
+    return _by_row(facts, by_sku[0] if len(by_sku) == 1 else line.alone, "id")
 
 
 def _other_id(facts: Facts) -> _Found | None:
@@ -395,5 +416,4 @@ def _advice(status: GapStatus, facts: Facts) -> tuple[Advice, ...]:
 
 
 def _known_line(facts: Facts) -> bool:
-    number = facts.firmware.id
-    return number is not None and (number in LINES or number in SRT_IDS)
+    return _id_rows(facts.firmware.id) is not None

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table that the AP9624 rules walk: bulletin FA233876's rows, the UPS IDs, and what is advised beside a finding.
 
-Facts only, each with where it was read; ``ap9624`` judges by them. Private to the collection.
+Facts only, each with where it was read; ``ap9624`` judges by them, and ``file`` knows the UPS IDs from here.
 """
 
 from __future__ import annotations
@@ -61,30 +61,71 @@ NOTES = "the vendor's release notes of UPS firmware"
 CONNECTED = Row("SmartConnect line", source=NOTES)
 OTHER_FAMILY = Row("family not concerned", source=f"{BULLETIN}, affected products")
 
-# UPS ID -> the rows of its firmware line. 18 and 23 as the bulletin's ranges have them, 20 and 23 also by the release
-# notes, which show AP9624 support arriving in ID20 09.8 and ID23 06.6 [V].
-LINES: dict[int, tuple[Row, ...]] = {
-    18: (SMT_TOWER, SMT_2U),
-    20: (SMX_SMALL, SMT_1U),
-    23: (SMX_LARGE,),
-}
-BY_ID_ALONE: dict[int, Row] = {18: SMT_18, 20: LINE_20, 23: SMX_LARGE}
-# SRT by the release notes [V].
-SRT_IDS = frozenset((1001, 1002, 1010, 1013, 1014, 1019, 1020, 1024, 1025))
-# Their release notes list the AP9624 from the first release on: an inference of ours, not the bulletin's word.
-SUPPORTED_FROM_FIRST = frozenset((1015, 1018, 1026, 1027, 1028, 1031, 1047, 1050, 1059, 1060, 1061, 1064))
-# UPS ID -> the families whose firmware it is, by the release notes [V]; of other IDs none is known.
-FAMILIES: dict[int, tuple[str, ...]] = {
-    **dict.fromkeys((17, 18, 1015, 1027, 1060), ("SMT",)),
-    20: ("SMX", "SMT"),
-    **dict.fromkeys((23, 1003), ("SMX",)),
-    **dict.fromkeys((1018, 1028, 1061), ("SMC", "SMT")),
-    **dict.fromkeys((1031, 1050), ("SMX", "SMT")),
-    **dict.fromkeys((1026, 1047, 1064), ("SMTL",)),
-    **dict.fromkeys(SRT_IDS, ("SRT",)),
-}
-# Of SMT and SMX these are firmware of the SmartConnect (C) units only, but for this one SKU [V].
-CONNECTED_IDS = frozenset((1015, 1027, 1060, 1018, 1028, 1061, 1031, 1050))
+
+@dataclass(frozen=True)
+class Line:
+    """One line of UPS firmware, by its UPS ID: versions compare only inside one.
+
+    ``families``: whose firmware it is. ``rows``: those of the bulletin's table that run on it, and ``alone`` what holds
+    where no SKU tells which. ``no_fix``: the bulletin's row for lines without a published fix. ``from_first``: the
+    release notes list the AP9624 from the first release on, an inference of ours and not the bulletin's word.
+    ``connected``: of SMT and SMX the firmware of SmartConnect (C) units only. ``becomes``: the ID that an update makes
+    of it. ``output_on_from``: the installed version from which on the unit bears an update with its output on; None:
+    it is updated with the output off.
+    """
+
+    id: int
+    families: tuple[str, ...]
+    source: str
+    rows: tuple[Row, ...] = ()
+    alone: Row | None = None
+    no_fix: bool = False
+    from_first: bool = False
+    connected: bool = False
+    becomes: int | None = None
+    output_on_from: str | None = None
+
+
+_TABLE = f"{BULLETIN}'s ranges [V]"
+_BOTH = f"{BULLETIN}'s ranges, and release notes that show AP9624 support arriving [V]"
+_NOTES = "release notes [V]"
+# Of other IDs none is known.
+LINES: tuple[Line, ...] = (
+    Line(17, ("SMT",), _NOTES),
+    Line(18, ("SMT",), _TABLE, rows=(SMT_TOWER, SMT_2U), alone=SMT_18),
+    Line(20, ("SMX", "SMT"), _BOTH, rows=(SMX_SMALL, SMT_1U), alone=LINE_20),
+    Line(23, ("SMX",), _BOTH, rows=(SMX_LARGE,), alone=SMX_LARGE),
+    Line(1001, ("SRT",), _NOTES, no_fix=True, becomes=1013),
+    Line(1002, ("SRT",), _NOTES, no_fix=True),
+    Line(1003, ("SMX",), _NOTES),
+    Line(1010, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.9"),
+    Line(1013, ("SRT",), _NOTES, no_fix=True),
+    Line(1014, ("SRT",), _NOTES, no_fix=True),
+    Line(1015, ("SMT",), _NOTES, from_first=True, connected=True),
+    Line(1018, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1019, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.1"),
+    Line(1020, ("SRT",), _NOTES, no_fix=True, output_on_from="10.1"),
+    Line(1024, ("SRT",), _NOTES, no_fix=True, output_on_from="00.4"),
+    Line(1025, ("SRT",), _NOTES, no_fix=True),
+    Line(1026, ("SMTL",), _NOTES, from_first=True),
+    Line(1027, ("SMT",), _NOTES, from_first=True, connected=True),
+    Line(1028, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1031, ("SMX", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1047, ("SMTL",), _NOTES, from_first=True),
+    Line(1050, ("SMX", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1059, (), _NOTES, from_first=True),
+    Line(1060, ("SMT",), _NOTES, from_first=True, connected=True),
+    Line(1061, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1064, ("SMTL",), _NOTES, from_first=True),
+)
+BY_ID: dict[int, Line] = {line.id: line for line in LINES}
+
+
+def line_of(number: int | None) -> Line | None:
+    return BY_ID.get(number) if number is not None else None
+
+
+# Of SMT and SMX units with firmware of a SmartConnect line the one SKU that is no C unit [V].
 NOT_CONNECTED_SKUS = frozenset(("SMT1200RMJ1U",))
 SMALL_VA = 1500
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table import line_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import UpsFirmware
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
@@ -21,10 +22,6 @@ LEAST_BYTES = 1024
 _OTHERS = (b"PK\x03\x04", b"MZ", b"\x1f\x8b", b"\x7fELF", b"%PDF", b"Rar!", b"7z\xbc\xaf")
 _PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\r\n\f")
 _LOOKED_AT = 4096
-# IDs that an update changes, by the release notes [V]: installed -> what runs afterwards.
-ID_CHANGES: dict[int, int] = {1001: 1013, 1010: 1025, 1019: 1025}
-# Updates with the output on: ID -> installed version from which on the unit bears them, by the release notes [V].
-OUTPUT_ON: dict[int, str] = {1010: "07.9", 1019: "07.1", 1020: "10.1", 1024: "00.4"}
 # Of this major version some builds refuse updates through the card; which of them is not published [V].
 NO_MORE_UPDATES = 15
 
@@ -85,10 +82,12 @@ def problems_of(file: UpdateFile, installed: UpsFirmware, wanted: Version | None
 
 def bears_output_on(installed: UpsFirmware) -> bool:
     """May this unit be updated with its output on? Only by the table: every other is updated with the output off."""
-    least = Version.parse(OUTPUT_ON.get(installed.id or 0, ""))
+    line = line_of(installed.id)
+    least = Version.parse(line.output_on_from) if line is not None else None
     return least is not None and installed.version is not None and installed.version >= least
 
 
 def expected_ids(installed_id: int) -> frozenset[int]:
     """The IDs that may run afterwards."""
-    return frozenset({installed_id, ID_CHANGES.get(installed_id, installed_id)})
+    line = line_of(installed_id)
+    return frozenset({installed_id, line.becomes if line is not None and line.becomes else installed_id})

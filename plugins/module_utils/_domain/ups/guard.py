@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import NO_MORE_UPDATES, bears_output_on
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     BatteryStatus,
@@ -31,7 +29,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import
     YesNo,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._domain.window import stable, window_of
 
 # UPS.md: the card's application sumx from this version on, or an NMC3.
 SUMX_LEAST = "6.5"
@@ -77,70 +77,30 @@ class UpsSample:
     ups: UpsState = field(default_factory=UpsState)
     error: str = ""
 
+    @property
+    def unit_serial(self) -> str | None:
+        return self.ups.serial
+
+    @property
+    def unit_model(self) -> None:
+        """Its card is one of many that fit, and never goes by the UPS's model."""
+        return
+
+    @property
+    def watched(self) -> tuple[Any, ...]:
+        return (self.ups.comm, self.ups.firmware.raw)
+
     @cached_property
     def discrete(self) -> tuple[Any, ...]:
-        """What must stay the same over the window."""
         ups = self.ups
         flags = tuple(sorted(ups.flags.all().items()))
         groups = tuple((group.index, group.state.value) for group in ups.outlet_groups)
-        return (ups.status.value, ups.comm.value, ups.firmware_update.value, flags, groups, *self.who)
+        return (ups.status.value, ups.comm.value, ups.firmware_update.value, flags, groups)
 
     @cached_property
     def who(self) -> tuple[Any, ...]:
         ups, card = self.ups, self.identity
         return (card.serial, card.app.file, card.aos.file, self.name, ups.serial, ups.sku, ups.model, ups.firmware.raw)
-
-    def for_identity(self) -> Sample:
-        """The same as the check of identity takes it; the UPS's serial in the place of the ATS's."""
-        ats = AtsState(serial=self.ups.serial)
-        return Sample(self.at_s, self.answered, self.identity, self.uptime_s, self.name, self.addresses, ats=ats)
-
-
-@dataclass(frozen=True)
-class GuardCheck:
-    """``pending``: the operator's next action brings it about. ``missing``: not read, rather than bad."""
-
-    id: str
-    ok: bool
-    observed: str
-    pending: bool = False
-    missing: bool = False
-
-    def to_result(self) -> dict[str, Any]:
-        shown = {"id": self.id, "ok": self.ok, "pending": self.pending}
-        return {**shown, "expected": EXPECTED[self.id], "observed": self.observed}
-
-
-@dataclass(frozen=True)
-class GuardVerdict:
-    checks: tuple[GuardCheck, ...]
-
-    @property
-    def permitted(self) -> bool:
-        # An empty list of checks proves nothing.
-        return bool(self.checks) and all(check.ok for check in self.checks)
-
-    @property
-    def failing(self) -> tuple[GuardCheck, ...]:
-        return tuple(check for check in self.checks if not check.ok)
-
-    @property
-    def contradicted(self) -> tuple[GuardCheck, ...]:
-        """Failing by what was read; the rest fails for want of a reading or of time."""
-        return tuple(check for check in self.failing if not check.missing and check.id != "stable")
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What was read to be bad; where nothing was, what is still missing."""
-        told = self.contradicted or self.failing
-        return tuple(f"{check.id}: {check.observed} (wanted: {EXPECTED[check.id]})" for check in told)
-
-    def to_result(self) -> dict[str, Any]:
-        return {
-            "permitted": self.permitted,
-            "checks": [check.to_result() for check in self.checks],
-            "reasons": list(self.reasons),
-        }
 
 
 @dataclass(frozen=True)
@@ -156,7 +116,7 @@ class GuardCase:
     identity: Found | None = None
 
 
-def judge_update(case: GuardCase) -> GuardVerdict:
+def judge_update(case: GuardCase) -> Verdict:
     """Total and pure. Every check of the newest sample, and all of them over the window."""
     newest = case.samples[-1] if case.samples else None
     found: dict[str, Found] = {}
@@ -169,35 +129,21 @@ def judge_update(case: GuardCase) -> GuardVerdict:
         found.update(dict.fromkeys(_SAMPLE_CHECKS, missing))
     else:
         found.update({name: check(newest, case.output_confirmed) for name, check in _SAMPLE_CHECKS.items()})
-    found["stable"] = _stable(case)
-    return GuardVerdict(
+    window = window_of(case.samples, case.bounds, lambda sample: _holds(sample, case.output_confirmed))
+    found["stable"] = stable(window, case.now_s, case.bounds)
+    return Verdict(
+        None,
         tuple(
-            GuardCheck(name, one.ok, one.observed, pending=not one.ok and name in PENDING, missing=one.missing)
+            Check(name, one.ok, one.observed, not one.ok and name in PENDING, one.missing, EXPECTED[name])
             for name, one in found.items()
-        )
+        ),
+        window.since_s,
     )
 
 
-def _stable(case: GuardCase) -> Found:
-    bounds, samples = case.bounds, case.samples
-    newest = samples[-1] if samples else None
-    if newest is None or not newest.answered:
-        return Found(False, "no answer", missing=True)
-    if case.now_s - newest.at_s > bounds.fresh_s:
-        return Found(False, f"the newest reading is {case.now_s - newest.at_s:.0f} s old", missing=True)
-    window = [newest]
-    for sample in reversed(samples[:-1]):
-        later = window[-1]
-        if not sample.answered or later.at_s - sample.at_s > bounds.gap_s or sample.discrete != newest.discrete:
-            break
-        if sample.uptime_s is None or later.uptime_s is None or later.uptime_s <= sample.uptime_s:
-            break
-        if not all(check(sample, case.output_confirmed).ok for check in _SAMPLE_CHECKS.values()):
-            break
-        window.append(sample)
-    lasted = newest.at_s - window[-1].at_s
-    text = f"unchanged for {lasted:.0f} s, {len(window)} samples"
-    return Found(lasted > bounds.stability_s and len(window) >= bounds.min_samples, text, missing=True)
+@lru_cache(maxsize=2048)
+def _holds(sample: UpsSample, confirmed: Judged) -> bool:
+    return all(check(sample, confirmed).ok for check in _SAMPLE_CHECKS.values())
 
 
 # --- one sample -----------------------------------------------------------------------------------------------------
@@ -342,22 +288,8 @@ def _output(sample: UpsSample, confirmed: Judged) -> Found:
     if not ups.status.known or off is None or on is None:
         return Found(False, f"output status {ups.status.shown()}, flags not readable", missing=True)
     if ups.status.is_(Status.OFF):
-        odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
-        odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
-        odd += [
-            f"group {group.index} {group.state.shown()}"
-            for group in ups.outlet_groups
-            if not group.state.known or group.state.is_(OutletState.UNKNOWN)
-        ]
-        if odd:
-            return Found(False, f"output off, but {', '.join(odd)}", missing=True)
-        signs = [f"group {group.index}" for group in ups.outlet_groups if group.state.is_(OutletState.ON)]
-        signs += ["the flags do not say off"] if not off or on else []
-        signs += [f"load {ups.load_percent.shown('%')}"] if (ups.load_percent.or_none() or 0) > 0 else []
-        volts = ups.output_voltage_v.or_none() or 0
-        signs += [f"output {volts} V"] if volts > DEAD_OUTPUT_V else []
-        return Found(not signs, "output off" + (f", but {', '.join(signs)}" if signs else ""))
-    if not ups.status.is_(Status.ON_LINE) or off or not on or not ups.flags.get("on_line"):
+        return _output_off(ups)
+    if not plainly_on(ups) or not ups.flags.get("on_line"):
         return Found(False, f"output status {ups.status.shown()}: neither off nor plainly on line")
     if not bears_output_on(ups.firmware):
         return Found(False, f"the output is on, and {ups.firmware.shown or 'this firmware'} is updated with it off")
@@ -367,6 +299,40 @@ def _output(sample: UpsSample, confirmed: Judged) -> Found:
     return Found(
         overload.ok, "the output is on, which this firmware bears and which was confirmed; " + overload.observed
     )
+
+
+def _output_off(ups: UpsState) -> Found:
+    """Whatever is read beside it has to say the same."""
+    odd = _unreadable(ups)
+    if odd:
+        return Found(False, f"output off, but {', '.join(odd)}", missing=True)
+    signs = _signs_of_output(ups)
+    return Found(not signs, "output off" + (f", but {', '.join(signs)}" if signs else ""))
+
+
+def _unreadable(ups: UpsState) -> list[str]:
+    odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
+    odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
+    states = [(group.index, group.state) for group in ups.outlet_groups]
+    return odd + [
+        f"group {n} {state.shown()}" for n, state in states if not state.known or state.is_(OutletState.UNKNOWN)
+    ]
+
+
+def _signs_of_output(ups: UpsState) -> list[str]:
+    signs = [f"group {group.index}" for group in ups.outlet_groups if group.state.is_(OutletState.ON)]
+    signs += ["the flags do not say off"] if not plainly_off(ups) else []
+    signs += [f"load {ups.load_percent.shown('%')}"] if (ups.load_percent.or_none() or 0) > 0 else []
+    volts = ups.output_voltage_v.or_none() or 0
+    return signs + ([f"output {volts} V"] if volts > DEAD_OUTPUT_V else [])
+
+
+def plainly_off(ups: UpsState) -> bool:
+    return ups.status.is_(Status.OFF) and ups.flags.get("off") is True and ups.flags.get("on") is False
+
+
+def plainly_on(ups: UpsState) -> bool:
+    return ups.status.is_(Status.ON_LINE) and ups.flags.get("off") is False and ups.flags.get("on") is True
 
 
 def _odd(reading: Reading[Any]) -> bool:
@@ -399,9 +365,6 @@ def disorder(sample: UpsSample) -> str:
     word = Judged(False, "not asked")
     found = [one.observed for name in _IN_ORDER if not (one := _SAMPLE_CHECKS[name](sample, word)).ok]
     ups = sample.ups
-    off, on = ups.flags.get("off"), ups.flags.get("on")
-    plainly_off = ups.status.is_(Status.OFF) and off is True and on is False
-    plainly_on = ups.status.is_(Status.ON_LINE) and off is False and on is True
-    if not plainly_off and not plainly_on:
+    if not plainly_off(ups) and not plainly_on(ups):
         found.append(f"output status {ups.status.shown()}, neither plainly on line nor plainly off")
     return "; ".join(dict.fromkeys(found))

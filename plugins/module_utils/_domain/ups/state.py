@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
@@ -253,11 +254,10 @@ _MODELS: tuple[tuple[re.Pattern[str], str | None], ...] = (
 
 @dataclass(frozen=True)
 class Product:
-    """``family`` None: not known. ``known_prefix``: the SKU's family is on one of the lists. ``form``: None unless the
-    SKU proves it. ``connected``: SmartConnect (C), whose firmware is another line."""
+    """``family`` None: not known. ``form``: None unless the SKU proves it. ``connected``: SmartConnect (C), whose
+    firmware is another line."""
 
     family: str | None = None
-    known_prefix: bool = False
     oem: bool = False
     rated_va: int | None = None
     form: str | None = None
@@ -282,7 +282,6 @@ def parse_sku(sku: str | None) -> Product:
     rated_va = int(match["va"]) * (1000 if match["kilo"] else 1)
     return Product(
         family=prefix,
-        known_prefix=True,
         rated_va=rated_va if 100 <= rated_va <= 1_000_000 else None,
         form=_form(rest),
         connected=_CONNECTED.search(rest) is not None,
@@ -344,6 +343,8 @@ class UpsState:
     outlet_count: Reading[int] = unknown()
     outlet_groups: tuple[OutletGroup, ...] = ()
     firmware_update: Reading[FirmwareUpdate] = unknown()
+    # What is shown and judged by nothing: name -> reading.
+    others: tuple[tuple[str, Reading[Any]], ...] = ()
 
     @property
     def product(self) -> Product:

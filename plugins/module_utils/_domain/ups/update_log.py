@@ -1,10 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of the card's event log that speak of a UPS firmware update. Private to the collection.
-
-Codes and texts: UPS.md "Updating UPS firmware through the card", from the log of a real failed update. A code counts
-more than a text, since users and names may say anything.
-"""
+"""Rows of the card's event log that speak of a UPS firmware update, as event_table has them."""
 
 from __future__ import annotations
 
@@ -13,22 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.events import EventLog, EventRow
-
-_CODES = {
-    "0102": "ups_communication_lost",
-    "0114": "ups_output_off",
-    "0176": "ups_firmware_begun",
-    "0177": "ups_firmware_finished",
-    "0178": "ups_firmware_failed",
-}
-_TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("ups_firmware_failed", re.compile(r"(?:device )?ups ?: ?firmware transfer to ups failed", re.IGNORECASE)),
-    ("ups_firmware_finished", re.compile(r"(?:device )?ups ?: ?finished ups firmware transfer", re.IGNORECASE)),
-    ("ups_firmware_begun", re.compile(r"(?:device )?ups ?: ?transferring firmware to ups", re.IGNORECASE)),
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
+    FTP_LOGIN,
+    LOGINS,
+    TRANSFER,
+    TRANSFER_FAILED,
+    UPS_BEGUN,
+    UPS_FAILED,
+    UPS_FINISHED,
+    UPS_UPDATE,
+    guarded_ups,
 )
-_UPDATE = ("ups_firmware_begun", "ups_firmware_finished", "ups_firmware_failed")
-_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.events import EventLog, EventRow, by_ssh
+
 _USER = re.compile(r"\buser '(.{0,64})' logged (?:in|on)\b", re.IGNORECASE)
 _FILE = re.compile(r"[A-Za-z0-9_.-]{1,60}\.enc", re.IGNORECASE)
 
@@ -40,10 +33,7 @@ class UpsEvent:
 
 
 def _kind(row: EventRow) -> str | None:
-    kind = _CODES.get((row.code or "").upper())
-    if kind is None and row.code is None:
-        kind = next((name for name, pattern in _TEXTS if pattern.match(row.text)), None)
-    return kind
+    return guarded_ups(row.text, row.code)
 
 
 def _event(kind: str, row: EventRow) -> UpsEvent:
@@ -57,7 +47,7 @@ def ups_events(rows: Iterable[EventRow]) -> list[UpsEvent]:
 
 def update_events(rows: Iterable[EventRow]) -> list[UpsEvent]:
     """Only those of the writing itself: begun, finished, failed."""
-    return [event for event in ups_events(rows) if event.kind in _UPDATE]
+    return [event for event in ups_events(rows) if event.kind in UPS_UPDATE]
 
 
 def newest_update_row(log: EventLog) -> str:
@@ -84,9 +74,9 @@ def unended_update(log: EventLog, within_s: float) -> str:
     rows = log.chronological()
     for row in rows:
         kind = _kind(row)
-        if kind in ("ups_firmware_begun", "ups_firmware_finished"):
+        if kind in (UPS_BEGUN, UPS_FINISHED):
             begun = row
-        elif kind == "ups_firmware_failed" and row.stamp is not None:
+        elif kind == UPS_FAILED and row.stamp is not None:
             begun = None
     if begun is None:
         return ""
@@ -104,13 +94,13 @@ def _when(row: EventRow) -> datetime | None:
 
 
 def _own_kind(row: EventRow) -> bool:
-    # How a card calls a login for SCP is not published [?]: one SSH login may be our own.
-    return row.kind == "ftp_login" or (row.kind == "login" and _SSH.match(row.text) is not None)
+    # One SSH login may be our own.
+    return row.kind == FTP_LOGIN or by_ssh(row)
 
 
 def shows_own_login(rows: Iterable[EventRow], protocol: str) -> bool:
     """Does the log show that we were there? If not, it would not show others either. Of SCP nobody knows [?]."""
-    return protocol != "ftp" or any(row.kind == "ftp_login" for row in rows)
+    return protocol != "ftp" or any(row.kind == FTP_LOGIN for row in rows)
 
 
 def foreign_hand(rows: Iterable[EventRow], sent: str, username: str = "") -> str:
@@ -121,14 +111,14 @@ def foreign_hand(rows: Iterable[EventRow], sent: str, username: str = "") -> str
     """
     found = list(rows)
     for row in found:
-        named = _FILE.findall(row.line) if row.kind.startswith("file_transfer") else []
+        named = _FILE.findall(row.line) if row.kind in (TRANSFER, TRANSFER_FAILED) else []
         if any(name.lower() != sent.lower() for name in named):
             return f"somebody else sent {named[0][:40]}"
     kinds = [row.kind for row in found]
-    if kinds.count("file_transfer") > (1 if sent else 0):
+    if kinds.count(TRANSFER) > (1 if sent else 0):
         return "somebody else transferred a file"
     own = [row for row in found if _own_kind(row)]
-    if kinds.count("login") + kinds.count("ftp_login") > len(own):
+    if sum(kind in LOGINS for kind in kinds) > len(own):
         return "somebody else logged in (console or web)"
     for row in own:
         user = _USER.search(row.text)

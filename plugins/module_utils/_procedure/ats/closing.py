@@ -2,58 +2,46 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a run ends: a last measurement picks the row of SAFETY 6. Private to the collection."""
+"""How a run ends: a last measurement picks the row of SAFETY 6, the first that fits."""
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, Rules, secondary_dead
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, live_inputs
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import SHORT_UPTIME_S
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Redundancy, Source
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import (
-    may_reconnect_untouched,
-    wait_out_transfer,
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
+    LONG_UPTIME_S,
+    SHORT_UPTIME_S,
+    download_open,
+    failed_stands,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import reads_out
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 TRIES = 3
-# After a cut the card may yet restart by itself: nothing is allowed before it was watched for so long.
-AFTER_CUT_S = 60.0
 # States of a step's own finding, which no closing measurement may soften.
 _KEPT = frozenset(
     {
-        State.LOCKED,
         State.SETTINGS_DIFFER,
         State.HARDWARE_FAILED,
         State.RESTORE_FAILED,
         State.APP_SENT_SECONDARY_BACK,
+        State.DEED_TIME_OVER,
+        State.FAILED_STANDS,
     }
 )
+TWICE = 2
 
 
 def context(unit: Unit, holder: str = "", differences: tuple[str, ...] = ()) -> Context:
     good = unit.observer.good
-    return Context(
-        unit.options.method,
-        unit.options.primary,
-        holder,
-        differences,
-        unit.relies_on_no_load(),
-        asked=unit.asked or good is None or _something_out(unit, good),
-        redundant=good is None or good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT),
-    )
-
-
-def _something_out(unit: Unit, good: Sample) -> bool:
-    """Somebody may have disconnected what this run would have asked for: then the words must say what to do with it."""
-    if unit.relies_on_no_load():
-        return load_zero(good.ats.load)[0]
-    return not all(good.ats.input(source).status.is_(Health.OK) for source in Source)
+    out = reads_out(unit, good) if good is not None else None
+    return Context(unit.options.method, unit.primary, holder, differences, unit.rests_on == NO_LOAD, out)
 
 
 def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...] = ()) -> str:
@@ -63,25 +51,35 @@ def told(unit: Unit, state: State, holder: str = "", differences: tuple[str, ...
 def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> State:
     """The state that the person is told, by a fresh measurement; a step's own finding stands.
 
-    ``quick``: the run was told to end, so nothing is waited for, and nothing allowed that would need waiting.
+    ``quick``: the run was told to end, so no login is waited for.
     """
     if given is State.LOCKED:
         return given
     sample = _measure(unit)
-    app_open = unit.sent.app or _earlier_app(unit)
+    dark = unit.dark_state()
+    if dark is not None:
+        return dark
+    lost = _controller(unit, sample)
+    if lost is not None:
+        return lost
     if not sample.answered:
-        return State.NOTHING_SENT_UNSURE if unit.sent.nothing and not app_open else State.SENT_SILENT
+        return State.SENT_SILENT if _something_sent(unit) else State.NOTHING_SENT_UNSURE
+    returned = _returned(unit, sample, given)
+    if returned is not None:
+        return returned
+    if not quick:
+        _read_log(unit)
+    if _failed(unit, sample):
+        return State.FAILED_STANDS
+    if unit.keeper.open_app:
+        return State.APP_SENT_SECONDARY_DEAD
     if given in _KEPT and given is not None:
         return given
-    # A run that asked for a disconnect and sent nothing has its own row; it was entered with the controller answering.
-    if _controller_lost(sample) and not (unit.sent.nothing and unit.releases):
-        # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
-        return State.CONTROLLER_LOST_ISOLATED if _isolated(unit, sample) else State.CONTROLLER_LOST_LIVE
-    if app_open:
-        return State.APP_SENT_SECONDARY_DEAD if _isolated(unit, sample) else State.APP_SENT_SECONDARY_BACK
-    if unit.sent.nothing:
-        return State.NOTHING_SENT_UNSURE if quick else _nothing_sent(unit)
-    return _aos_sent(unit, sample, quick)
+    if unit.permit.state is PermitState.SETTLED:
+        return State.SETTLED
+    if _aos_open(unit):
+        return _aos_sent(unit, sample, quick)
+    return State.NOTHING_SENT_UNSURE if quick else _nothing_sent(unit, sample)
 
 
 def _measure(unit: Unit) -> Sample:
@@ -93,80 +91,109 @@ def _measure(unit: Unit) -> Sample:
     return sample
 
 
-def _earlier_app(unit: Unit) -> bool:
-    """Did an earlier run send an app that nobody has seen settle?"""
-    record = unfinished(unit.earlier)
-    return record is not None and "_aos_" not in str(record.get("file", ""))
+def _something_sent(unit: Unit) -> bool:
+    return not unit.sent.nothing or unit.keeper.open_file is not None
 
 
-def _controller_lost(sample: Sample) -> bool:
+def _controller(unit: Unit, sample: Sample) -> State | None:
+    """The rows of a recovery and of a lost controller."""
+    if not sample.answered:
+        return None
     comm = sample.ats.controller_comm
     booted = sample.uptime_s is not None and sample.uptime_s >= SHORT_UPTIME_S
-    return comm.is_(Comm.LOST) or (comm.is_(Comm.NEVER_DISCOVERED) and booted)
+    lost = comm.is_(Comm.LOST) or (comm.is_(Comm.NEVER_DISCOVERED) and booted)
+    if not lost:
+        return None
+    if unit.options.method is Method.RECOVERY:
+        if not live_inputs(sample) and sample.app_answers:
+            return State.RECOVERY_UNDER_WAY
+        if len(unit.keeper.attempts) + ("app" in unit.keeper.begun) >= TWICE:
+            return State.RECOVERY_FAILED_TWICE
+    # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
+    return State.CONTROLLER_LOST_ISOLATED if unit.isolated_when_last_heard else State.CONTROLLER_LOST_LIVE
 
 
-def _isolated(unit: Unit, sample: Sample) -> bool:
-    heard = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
-    if heard and unit.relies_on_no_load():
-        return load_zero(sample.ats.load)[0]
-    if not heard:
-        return unit.isolated_when_last_heard
-    if unit.options.primary is None:
-        return False
-    witnessed = unit.observer.witnessed(unit.options.primary.other)
-    return secondary_dead(sample, Rules(Method.SINGLE_SOURCE, unit.options.primary, witnessed=witnessed)).ok
+def _returned(unit: Unit, sample: Sample, given: State | None) -> State | None:
+    """An app is in, not settled, and what it rested on is no more so."""
+    if given is State.APP_SENT_SECONDARY_BACK:
+        return given
+    if not unit.keeper.open_app:
+        return None
+    if unit.rests_on == NO_LOAD:
+        return State.APP_SENT_SECONDARY_BACK if sign_of_load(sample.ats.load) else None
+    primary = unit.primary
+    if primary is None or unit.reads_live(primary.other, sample):
+        return State.APP_SENT_SECONDARY_BACK
+    return None
+
+
+def _failed(unit: Unit, sample: Sample) -> bool:
+    established = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+    facts = unit.log.facts()
+    return bool(facts.new_failed or failed_stands(facts, unit.observer.watch(), established))
 
 
 def _read_log(unit: Unit) -> None:
     try:
         unit.read_log(patient=False)
-    except TransportError:
-        # Refused logins are reported by the step that needed them; here it only means: not proved.
-        unit.log.failed("it could not be read at the end of the run")
+    except TransportError as exc:
+        unit.log.failed(exc.message)
 
 
-def _nothing_sent(unit: Unit) -> State:
-    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
-        # These begin with something broken; that nothing was sent does not mend it.
-        return State.NOTHING_SENT_UNSURE
-    if not unit.releases or unit.locks is None or not unit.covered().ok:
-        return State.NOTHING_SENT_UNSURE
-    if unit.observer.breaks == 0 and unit.observer.gaps == 0:
-        _read_log(unit)
-        if not wait_out_transfer(unit):
-            return State.NOTHING_SENT_UNSURE
-    return State.NOTHING_SENT if may_reconnect_untouched(unit) else State.NOTHING_SENT_UNSURE
+def _aos_open(unit: Unit) -> bool:
+    """Did this run, or the permit at hand, send an AOS or begin one, without the app behind it?"""
+    aos = unit.keeper.files.get("aos")
+    if not unit.sent.nothing:
+        return True
+    open_now = unit.permit.state not in (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
+    return open_now and aos is not None and aos.state in (FileState.BEGUN, FileState.UNSURE, FileState.SENT)
 
 
 def _aos_sent(unit: Unit, sample: Sample, quick: bool) -> State:
     package = unit.package
-    new = package is not None and package.aos is not None and sample.identity.aos.version == package.aos.version
-    if not new:
-        return State.AOS_SENT_UNSURE
+    wanted = package.aos.version if package is not None and package.aos is not None else None
+    if wanted is None or sample.identity.aos.version != wanted:
+        aos = unit.keeper.files.get("aos")
+        denied = aos is not None and aos.state is FileState.CUT
+        return State.AOS_OLD_VERSIONS if denied and sample.app_answers else State.AOS_SENT_UNSURE
     booting = sample.uptime_s is None or sample.uptime_s < SHORT_UPTIME_S or sample.identity.app_status == "?"
     if not sample.app_answers:
         # An app that is still starting may answer yet.
         return State.AOS_SENT_UNSURE if booting else State.AOS_NEW_NO_APP
-    if (
-        quick
-        or unit.options.method in (Method.APP_ONLY, Method.RECOVERY)
-        or (unit.sent.app_cut and not _watched_after_cut(unit))
-    ):
+    if quick or unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
         return State.AOS_SENT_UNSURE
-    _read_log(unit)
-    calm = wait_out_transfer(unit)
-    return State.AOS_NEW_OLD_APP if calm and _quiet(unit, unit.verdict()) else State.AOS_SENT_UNSURE
+    return State.AOS_NEW_OLD_APP if _quiet(unit) else State.AOS_SENT_UNSURE
 
 
-def _watched_after_cut(unit: Unit) -> bool:
-    end, restarts = unit.clock.now() + AFTER_CUT_S, unit.observer.restarts
-    while unit.clock.now() < end:
-        if not unit.observer.next().answered:
-            return False
-    return unit.observer.restarts == restarts
-
-
-def _quiet(unit: Unit, verdict: Verdict) -> bool:
+def _quiet(unit: Unit) -> bool:
+    verdict, sample = unit.verdict(), unit.observer.newest
     needed = [verdict.check(name) for name in ("identity", "undisturbed", "controller_quiet", "covered")]
-    sample = unit.observer.newest
     return sample.ats.controller_comm.is_(Comm.ESTABLISHED) and all(check is not None and check.ok for check in needed)
+
+
+def _nothing_sent(unit: Unit, sample: Sample) -> State:
+    """Nothing sent by a run that held the lock and read the unit without a gap (SAFETY 6)."""
+    facts, watch = unit.log.facts(), unit.observer.watch()
+    certain = (
+        unit.options.method in (Method.SINGLE_SOURCE, Method.NO_LOAD)
+        and unit.locks is not None
+        and unit.earlier_known
+        and unit.evidence.path is not None
+        and unit.observer.gaps == 0
+        and unit.observer.breaks == 0
+        and watch.unbroken_since_s is not None
+        and sample.uptime_s is not None
+        and sample.uptime_s >= LONG_UPTIME_S
+        and sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+        and facts.readable
+        and not download_open(facts, watch)
+        and unit.keeper.open_file is None
+        and unit.covered().ok
+        and unit.same().ok
+        and unit.undisturbed().ok
+    )
+    if not certain:
+        return State.NOTHING_SENT_UNSURE
+    touched = unit.permit.was_out or reads_out(unit, sample) is not False
+    asked = unit.permit.state not in (PermitState.NONE, PermitState.ASKED, PermitState.CLOSED)
+    return State.NOTHING_SENT if touched or asked else State.NOTHING_TOUCHED

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LONG_UPTIME_S
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LONG_UPTIME_S, failed_stands
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwareFile
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
 
 # An app that has just been started answers after a while; that is no reason to send it again.
 APP_BOOT_S = 120.0
@@ -66,31 +65,39 @@ def refuse_foreign(unit: Unit) -> None:
 
 
 def classify(unit: Unit) -> Entry:
+    """The log first, then the sample that is judged: a login may wait for minutes (SAFETY 4, entry)."""
     refuse_foreign(unit)
     package = unit.package
     if package is None or package.aos is None or package.app is None:
         raise Stop("package", "a package with an AOS and an app is needed")
-    card = unit.observer.newest.identity
-    files: list[FirmwareFile] = []
-    if card.aos.version != package.aos.version:
-        files.append(package.aos)
-    app_differs = card.app_token is None or card.app.version != package.app.version
+    files = [package.aos] if unit.observer.newest.identity.aos.version != package.aos.version else []
     method = unit.options.method
-    only_disconnected = unit.confirmed["secondary_disconnected"].ok and not unit.confirmed["no_load"].ok
-    if method is Method.APP_ONLY and only_disconnected and unit.options.primary is None:
-        raise Stop("refused", "app_only with secondary_disconnected needs primary_source: the input that stays")
     if method in (Method.RECOVERY, Method.APP_ONLY):
         # These speak of one situation only, and their checks refuse any other.
         return Entry(EntryKind.SEND, f"method {method.value}", (*files, package.app))
-    if not app_differs and not unit.observer.newest.app_answers:
-        app_differs = not _app_comes(unit)
-    if app_differs:
+    if _app_differs(unit, package.app):
         files.append(package.app)
-    earlier = unfinished(unit.earlier)
-    note = f"; an earlier run ({earlier.get('run')}) sent {earlier.get('file')} and did not settle" if earlier else ""
     if files:
-        return Entry(EntryKind.SEND, f"{' and '.join(file.file for file in files)} to be sent{note}", tuple(files))
-    return _nothing_differs(unit, package.app, bool(earlier), note)
+        return _sends(unit, tuple(files))
+    readable = unit.read_log()
+    unit.observer.fresh()
+    if _app_differs(unit, package.app):
+        return _sends(unit, (package.app,))
+    return _nothing_differs(unit, package.app, readable)
+
+
+def _sends(unit: Unit, files: tuple[FirmwareFile, ...]) -> Entry:
+    left = unit.keeper.open_file
+    note = f"; an earlier run began {left.file or 'a file'} and did not settle" if left is not None else ""
+    return Entry(EntryKind.SEND, f"{' and '.join(file.file for file in files)} to be sent{note}", files)
+
+
+def _app_differs(unit: Unit, app: FirmwareFile) -> bool:
+    sample = unit.observer.newest
+    card = sample.identity
+    if sample.answered and (card.app_token is None or card.app.version != app.version):
+        return True
+    return not sample.app_answers and not _app_comes(unit)
 
 
 def _app_comes(unit: Unit) -> bool:
@@ -101,21 +108,23 @@ def _app_comes(unit: Unit) -> bool:
     return False
 
 
-def _nothing_differs(unit: Unit, app: FirmwareFile, earlier: bool, note: str) -> Entry:
-    sample = unit.observer.newest
-    readable = unit.read_log()
-    facts = unit.log.facts()
-    if earlier:
-        return Entry(EntryKind.WATCH, f"the wanted versions run{note}")
-    if sample.uptime_s is None or sample.uptime_s < LONG_UPTIME_S:
+def _nothing_differs(unit: Unit, app: FirmwareFile, readable: bool) -> Entry:
+    sample, facts = unit.observer.newest, unit.log.facts()
+    if not sample.answered or sample.uptime_s is None or sample.uptime_s < LONG_UPTIME_S:
         return Entry(EntryKind.WATCH, f"the card restarted {sample.uptime_s or 0:.0f} s ago")
     if not readable:
         return Entry(EntryKind.WATCH, f"the event log cannot be read: {facts.error}")
-    if not sample.ats.controller_comm.is_(Comm.ESTABLISHED):
+    established = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
+    if not established:
         return Entry(
             EntryKind.CONTROLLER_LOST, f"communication with the controller: {sample.ats.controller_comm.shown()}"
         )
-    if facts.failed_since_start:
-        reason = f"since the last start a download into the controller failed: {facts.failed_since_start}"
-        return Entry(EntryKind.RESEND_APP, reason, (app,))
+    failed = failed_stands(facts, unit.observer.watch(), established)
+    if failed:
+        return Entry(EntryKind.RESEND_APP, f"a download into the controller failed: {failed}", (app,))
+    left = unit.keeper.open_file
+    if left is not None:
+        return Entry(EntryKind.WATCH, f"the wanted versions run; {left.file or 'a file'} was sent and has not settled")
+    if unit.disturbance:
+        return Entry(EntryKind.WATCH, f"undisturbed: {unit.disturbance}")
     return Entry(EntryKind.UNCHANGED, "the wanted versions run and nothing is open")

@@ -2,172 +2,260 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Isolation (SAFETY 4.2). Only here is a person told to unplug, and only on a full window.
-
-Private to the collection.
-"""
+"""Isolation (SAFETY 4.2): the permission, the deed, and what takes them back. Only here is a person told to unplug."""
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, supply_still_reads_ok
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S, State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import BY_DEED, NO_LOAD, PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Health, Preferred, Redundancy, Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Preferred
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Asked
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import span_text
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import (
-    DOUBT_S,
-    Waiter,
-    may_reconnect_untouched,
-    wait_out_transfer,
-    wait_permitted,
-    wait_ready,
-)
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import DOUBT_S, Waiter, look, wait_ready
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
 
-def refuse_unconfirmed(unit: Unit, verdict: Verdict) -> None:
-    """Before anybody moves a plug: the word that the upgrade will ask for must be there already."""
-    for check in unit.verdict().failing:
-        if check.id.endswith("_confirmed") and not check.ok:
-            raise Stop("refused", f"{check.id}: {check.observed}", unit.verdict())
-
-
 def isolate(unit: Unit) -> Verdict:
-    """Step 2. Returns the permitting verdict; every permission and its withdrawal are in the evidence."""
-    ready = wait_ready(unit)
-    final = unit.verdict()
-    if final.permitted:
-        unit.record("isolated")
-        return final
-    refuse_unconfirmed(unit, ready)
-    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
-        return wait_permitted(unit, False, DOUBT_S)
-    guide = _Guide(unit)
-    end = unit.clock.now() + unit.options.action_timeout_s
-    while True:
-        final = unit.verdict()
-        if final.permitted:
-            unit.record("isolated")
-            unit.say("isolated: touch nothing else until this run says so", "isolated")
-            return final
-        guide.look()
-        if unit.clock.now() >= end:
-            guide.withdraw("the time to do it is over")
-            raise Stop(
-                "refused", f"not isolated in {unit.options.action_timeout_s:.0f} s: {'; '.join(final.reasons)}", final
-            )
-        guide.waiter.step(final)
+    """Step 2. Returns the permitting verdict: promise, permission, deed, and every check over a whole window."""
+    wait_ready(unit)
+    return Isolating(unit).run()
 
 
-class _Guide:
-    """Says what the person may do now, and takes it back at once when readiness breaks."""
-
+class Isolating:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.waiter = Waiter(unit, after_restart=True)
-        self.waiter.before_login = self._before_login
         self.waiter.patient = False
-        self.allowed = False
-        self.putting_back = False
         self.limit = span_text(unit.options.action_timeout_s)
+        self.end_s = 0.0
+        self.gone_since: float | None = None
+        self.told_dark = False
 
-    def _before_login(self) -> None:
-        if self.allowed:
-            self.withdraw("the event log has to be read again")
+    def run(self) -> Verdict:
+        unit = self.unit
+        by_deed = unit.permit.method in BY_DEED
+        limit_s = DOUBT_S if by_deed and unit.beforehand().ok else unit.options.action_timeout_s
+        self.end_s = unit.clock.now() + limit_s
+        try:
+            if by_deed:
+                self._ask()
+            while True:
+                verdict = self._events()
+                if verdict is not None:
+                    unit.say("isolated: touch nothing else until this run says so", "isolated")
+                    return verdict
+                self._refuse_what_waiting_cannot_mend()
+                self._tell()
+                self.waiter.step(unit.verdict())
+                unit.peers.look()
+        finally:
+            unit.hearing.close()
 
-    def look(self) -> None:
+    def _events(self) -> Verdict | None:
+        """Takes one event after the other until nothing follows; the permitting verdict once all holds."""
+        unit = self.unit
+        while True:
+            seen = look(unit)
+            self._report_refused_words()
+            what = conduct.isolating(unit.permit, seen)
+            if what is None:
+                break
+            self._take(what, seen)
+        if unit.permit.state is PermitState.ISOLATED:
+            verdict = unit.verdict()
+            if verdict.permitted:
+                return verdict
+        return None
+
+    def _take(self, what: What, seen: Seen) -> None:
+        unit = self.unit
+        if what is What.PERMISSION:
+            self._permit(seen)
+        elif what is What.WITHDRAW:
+            self._withdraw(seen)
+        elif what is What.READS_IN:
+            self._reads_in()
+        elif what is What.DARK:
+            unit.keeper.take(what, unit.dark_words(), "the rack may be dark")
+        elif what is What.DEED_ENDS:
+            unit.keeper.take(what, f"{unit.what_is_out()}: say again that it is so: {seen.deed_over}", seen.deed_over)
+        elif what is What.DEED:
+            unit.take_deed()
+        elif what is What.AGAIN:
+            unit.keeper.send(what)
+        elif what is What.READS_OUT:
+            unit.keeper.send(what)
+            self._ask()
+        else:
+            unit.keeper.send(what)
+
+    # -- giving --------------------------------------------------------------------------------------------------
+
+    def _permit(self, seen: Seen) -> None:
+        unit = self.unit
+        unit.peers.look(now_needed=True)
+
+        def still() -> bool:
+            # The permission rests on a reading of now, and the peers took their time.
+            unit.observer.fresh()
+            now = look(unit)
+            return now.ready and now.out == seen.out and not now.bad
+
+        if unit.keeper.give(What.PERMISSION, self._permission_words(seen), still):
+            self._ask()
+
+    def _permission_words(self, seen: Seen) -> str:
+        unit = self.unit
+        if unit.rests_on == NO_LOAD:
+            if seen.out:
+                return (
+                    "the load reads 0. Disconnect every load, also what reads as 0 A, and leave both inputs as "
+                    "they "
+                    "are; then say so"
+                )
+            return "you may shut down and disconnect all loads now; leave both inputs as they are"
+        name = unit.secondary_name()
+        if seen.out:
+            return f"source {name} reads dead. PULL ITS PLUG NOW if it is still in, then say that it is out"
+        return f"you may disconnect source {name} now (within {self.limit})"
+
+    def _ask(self) -> None:
+        """The question stands from ``open`` on."""
+        unit = self.unit
+        unit.hearing.open(
+            Asked(unit.rests_on, "" if unit.rests_on == NO_LOAD else unit.secondary_name(), unit.permit.number)
+        )
+
+    # -- taking back ---------------------------------------------------------------------------------------------
+
+    def _withdraw(self, seen: Seen) -> None:
+        unit = self.unit
+        again = "you may shut down" if unit.rests_on == NO_LOAD else "you may disconnect"
+        why = seen.bad or "the measurement was interrupted"
+        until = f"Touch nothing until this run says '{again}' again"
+        unit.keeper.take(What.WITHDRAW, f"STOP, DO NOT PULL: {why}. {until}", why)
+        unit.hearing.close()
+
+    def _reads_in(self) -> None:
+        unit, was = self.unit, self.unit.permit.state
+        if was not in (PermitState.OUT, PermitState.ISOLATED):
+            # Nobody has said that it is out yet; it is only noted from when on a deed counts.
+            unit.keeper.take(What.READS_IN, "", "it reads live")
+            return
+        if unit.rests_on == NO_LOAD:
+            words = "STOP: a load is on. The word that none is connected counts no more: shut it down and disconnect it"
+        else:
+            words = f"STOP: source {unit.secondary_name()} reads live. The word that it is out counts no more"
+            if was is PermitState.ISOLATED:
+                words += "; touch nothing until this run says 'you may disconnect' again"
+        unit.keeper.take(What.READS_IN, words, "it reads live")
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        unit, sample = self.unit, self.unit.observer.newest
+        if unit.dark_state() is not None:
+            unit.say(unit.dark_words(), "dark")
+            return
+        self._look_at_primary(sample)
+        state = unit.permit.state
+        if state in (PermitState.OPEN, PermitState.OUT):
+            self._repeat(sample)
+        else:
+            verdict = unit.verdict(before_action=True)
+            waiting = "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing if not check.pending)
+            stable = verdict.check("stable")
+            unit.say(f"measuring, touch nothing: {waiting or (stable.observed if stable else '')}", "measuring")
+
+    def _repeat(self, sample: Sample) -> None:
+        """The standing permission, when it was measured, and the time that is left (SAFETY 4.2)."""
+        unit = self.unit
+        left = span_text(max(0.0, self.end_s - unit.clock.now()))
+        when = unit.clock_words()
+        if unit.permit.state is PermitState.OPEN:
+            if unit.rests_on == NO_LOAD:
+                shown = unit.verdict().check("load_zero")
+                text = f"load not zero yet ({shown.observed if shown else ''}); the loads may be disconnected"
+            else:
+                name = unit.secondary_name()
+                voltage = sample.ats.input(unit.secondary()).voltage_v.shown("V")
+                text = f"source {name} still live: {voltage}; it may be disconnected"
+            unit.say(f"{when}: {text}, {left} left", "watching")
+            return
+        if unit.permit.deed:
+            stable = unit.verdict().check("stable")
+            unit.say(
+                f"{when}: the word was taken; measuring, keep it so: {stable.observed if stable else ''}", "watching"
+            )
+            return
+        unit.say(f"{when}: {self._deed_question(sample)}, {left} left", "watching")
+
+    def _deed_question(self, sample: Sample) -> str:
+        unit = self.unit
+        ways = "; ".join(unit.ways().lines())
+        if unit.rests_on == NO_LOAD:
+            return f"disconnect every load, also what reads as 0 A, then say so: {ways}"
+        name = unit.secondary_name()
+        pull = "PULL ITS PLUG NOW if it is still in, then say that it is out"
+        if supply_still_reads_ok(sample, unit.secondary()):
+            pull += " (its 24 V supply still reads ok: look again which plug is out)"
+        return f"source {name} reads dead. {pull}: {ways}"
+
+    def _report_refused_words(self) -> None:
+        unit = self.unit
+        for text in unit.hearing.refusals:
+            unit.say(text, "")
+            unit.record("word_refused", reason=text[:200])
+        unit.hearing.refusals.clear()
+
+    def _look_at_primary(self, sample: Sample) -> None:
+        """The primary went while something may be pulled: put it back, but not within 35 s of the unit's own transfer,
+        unless the load is dark (FA156201)."""
+        unit, primary = self.unit, self.unit.primary
+        if unit.rests_on == NO_LOAD or primary is None or unit.permit.state is not PermitState.WITHDRAWN:
+            self.gone_since = None
+            return
+        if not sample.answered or unit.reads_live(primary):
+            self.gone_since = None
+            return
+        now = unit.clock.now()
+        self.gone_since = now if self.gone_since is None else self.gone_since
+        dark = not unit.reads_live(primary.other)
+        text = f"source {primary.name} is dead: if you pulled it, "
+        if dark or now - self.gone_since >= TRANSFER_WAIT_S:
+            text += "put it back, and touch nothing until this run says 'you may disconnect' again"
+        else:
+            left = TRANSFER_WAIT_S - (now - self.gone_since)
+            text += f"touch nothing for {left:.0f} s more: the unit has just moved the load"
+        if sample.ats.settings.preferred_source.is_(Preferred.NONE):
+            text += "; it prefers none and will not move the load back: name the other input primary"
+        unit.say(text, "primary gone")
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def _refuse_what_waiting_cannot_mend(self) -> None:
         unit = self.unit
         before = unit.verdict(before_action=True)
         disturbed = before.check("undisturbed")
         if disturbed is not None and not disturbed.ok:
-            self.withdraw(disturbed.observed)
             raise Stop("refused", f"undisturbed: {disturbed.observed}", before)
-        if unit.options.method is Method.NO_LOAD:
-            self._look_no_load(before)
-            return
-        primary = unit.options.primary
-        if primary is None:
+        if unit.primary is None and unit.options.method is Method.SINGLE_SOURCE:
             raise Stop("refused", "primary_source is needed: it names the input that stays", before)
-        self._look_single_source(before, primary, unit.observer.newest)
-
-    def _still_ready(self) -> bool:
-        """The peers, and then this unit once more: a permission rests on a reading of now."""
-        if self.unit.peers:
-            self.unit.check_peers()
-            self.unit.observer.fresh()
-        return self.unit.verdict(before_action=True).ready
-
-    def _look_no_load(self, before: Verdict) -> None:
-        unit = self.unit
-        if before.ready and not self.allowed and self._still_ready():
-            self.allowed = True
-            unit.record("permission_unload")
-            unit.say("you may shut down and disconnect all loads now; leave both inputs as they are", "permission")
-        elif before.blocking:
-            self.withdraw(before.blocking[0].observed)
-        check = unit.verdict().check("load_zero")
-        if self.allowed and check is not None and not check.ok:
-            unit.say(f"load not zero yet: {check.observed}", "watching")
-
-    def _look_single_source(self, before: Verdict, primary: Source, sample: Sample) -> None:
-        unit, secondary = self.unit, primary.other.name
-        source = sample.ats.input(primary.other)
-        live = source.status.is_(Health.OK) and not sample.ats.redundancy.is_(Redundancy.LOST)
-        if before.blocking:
-            gone = before.check("primary_healthy")
-            if sample.answered and gone is not None and not gone.ok and not gone.missing:
-                self.withdraw(self._primary_gone(primary, sample))
-            else:
-                self.withdraw(before.blocking[0].observed)
-            return
-        if not before.ready:
-            if live and self.allowed:
-                self.withdraw("the measurement was interrupted, wait")
-            elif not live:
-                unit.say(f"source {secondary} reads {source.status.shown()}, measuring, touch nothing", "watching")
-            return
-        if live:
-            if not self.allowed:
-                # The plug is still in: the whole window was seen with the primary healthy and carrying the load.
-                if not self._still_ready():
-                    return
-                self.allowed, self.putting_back = True, False
-                unit.record("permission_disconnect", source=secondary)
-                unit.say(f"you may disconnect source {secondary} now (within {self.limit})", "permission")
-            unit.say(f"source {secondary} still live: {source.voltage_v.shown('V')}", "watching")
-            return
-        self._ask_to_witness(before, primary)
-
-    def _primary_gone(self, primary: Source, sample: Sample) -> str:
-        text = f"source {primary.name}, which has to stay, is gone. If it was the wrong plug, put it back"
-        if sample.ats.settings.preferred_source.is_(Preferred.NONE):
-            text += "; the unit prefers none and will not move the load back: name the other input primary"
-        return text
-
-    def _ask_to_witness(self, before: Verdict, primary: Source) -> None:
-        """A unit that shows no voltage when dead must be seen going dead by this process (SAFETY 3, secondary_dead)."""
-        unit, secondary = self.unit, primary.other.name
-        check = unit.verdict().check("secondary_dead")
-        if check is None or check.ok or check.missing or "put it back" not in check.observed or self.putting_back:
-            return
-        unit.read_log(patient=False)
-        if not wait_out_transfer(unit) or not may_reconnect_untouched(unit):
+        if unit.clock.now() >= self.end_s:
+            final = unit.verdict()
+            if unit.permit.stands:
+                words = "STOP, DO NOT PULL: the time to do it is over. Touch nothing"
+                unit.keeper.take(What.WITHDRAW, words, "the time to do it is over")
+            asked = unit.permit.was_out and not unit.permit.deed
             raise Stop(
-                "refused", f"secondary_dead: {check.observed}; but this run cannot prove that it may go back in", before
+                "refused",
+                f"not isolated in {self.limit}: {'; '.join(final.reasons)}",
+                final,
+                State.DEED_TIME_OVER if asked else None,
             )
-        self.putting_back, self.allowed = True, False
-        unit.record("permission_reconnect", source=secondary)
-        unit.say(
-            f"you may reconnect source {secondary} now: put it back, wait for 'you may disconnect', unplug it again",
-            "permission",
-        )
-
-    def withdraw(self, why: str) -> None:
-        unit = self.unit
-        key = f"withdrawn {why[:40]}"
-        if self.allowed:
-            self.allowed = False
-            unit.record("permission_withdrawn", reason=why)
-        again = "you may shut down" if unit.options.method is Method.NO_LOAD else "you may disconnect"
-        unit.say(f"STOP, DO NOT PULL: {why}. Touch nothing else until this run says '{again}' again", key)

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import EXPECTED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PROMISES, Permit, PermitState, What
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import failed_stands
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import backup, verify
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.closing import conclude, told
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import (
@@ -24,14 +28,12 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry imp
     refuse_foreign,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.isolate import isolate
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import Waiter, wait_ready
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.restore import restore, wanted_versions
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import Waiter, reads_out, wait_ready
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.restore import restore
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.upgrade import upgrade
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals, signals_interrupt
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Ended, say_end
 
 
 def require_ats(unit: Unit) -> None:
@@ -46,106 +48,109 @@ def require_ats(unit: Unit) -> None:
     )
 
 
-@contextmanager
-def ended(unit: Unit, report: dict[str, Any]) -> Iterator[None]:
-    """Whatever happens inside, the report says what state the unit is in and what the person must do now."""
-    try:
-        with signals_interrupt():
-            yield
-    except Stop as exc:
-        _end(unit, report, exc.kind, exc.message, exc)
-        raise
-    except TransportError as exc:
-        _end(unit, report, exc.kind, exc.message, None)
-        raise
-    except Exception as exc:
-        # A fault of our own: nothing is measured or allowed on top of it, but it is written down, and what was
-        # allowed does not outlive it.
-        if unit.permission_stands:
-            unit.say("STOP, TOUCH NO PLUG: this run has failed and its permission is withdrawn", "withdrawn")
-        _note_end(unit, "internal", f"unexpected {type(exc).__name__}", None)
-        raise
-    except Interrupted as exc:
-        message = f"the run was interrupted by {exc}"
-        _end(unit, report, "state", message, None, quick=True)
-        raise Stop("state", message, state=State(report["state"])) from exc
-    finally:
-        # The checks in full are in the file; in a result they would bury the instruction.
-        summary = [
-            {key: value for key, value in record.items() if key not in ("checks", "judged")}
-            for record in unit.evidence.summary
-        ]
-        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": summary}
-        if unit.evidence_lost:
-            evidence["lost"] = unit.evidence_lost
-        report["evidence"] = evidence
-        unit.close()
+class AtsEndings:
+    """How a run with an ATS ends (SAFETY 6): handed to the shared ``ended``."""
 
+    def __init__(self, unit: Unit, report: dict[str, Any]) -> None:
+        self._unit, self._report = unit, report
 
-def _urgent(unit: Unit, text: str) -> None:
-    """Past Ansible's own display, which is gone by then: somebody may have a hand on a plug."""
-    tell = getattr(unit.progress, "urgent", None)
-    if tell is not None:
-        tell(f"{unit.label}: {text}")
+    def take_back(self) -> str:
+        """No permission outlives a run, however it ends: said first, written after, by the permit's own keeper."""
+        unit = self._unit
+        unit.hearing.close()
+        if not unit.permit.stands:
+            return ""
+        acts = "TOUCH NO PLUG AND NO LOAD"
+        words = f"STOP, {acts}: the run ends and its permission is withdrawn"
+        unit.keeper.take(What.WITHDRAW, words, "the run ended")
+        return words
 
-
-def _end(unit: Unit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, quick: bool = False) -> None:
-    given = stop.state if stop else None
-    details = stop.details if stop else {}
-    state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
-    # A second Ctrl-C must not take the instruction with it.
-    with held_signals():
-        withdrawn = "STOP, TOUCH NO PLUG: the permission is withdrawn. " if unit.permission_stands else ""
-        if withdrawn:
-            with suppress(Stop):
-                unit.record("permission_withdrawn", reason=message)
+    def conclude(self, ended: Ended) -> tuple[str, str] | None:
+        if ended.fault:
+            # Nothing is measured or allowed on top of a fault of our own.
+            return None
+        unit, stop = self._unit, ended.stop
+        given = stop.state if stop else None
+        state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
         # Where the measurement itself fails, the words that move nothing stand.
         with suppress(Exception, Interrupted):
-            state = conclude(unit, given, quick) if unit.observer.samples else given or State.NOTHING_SENT_UNSURE
-        say_end(unit, report, state, message, details)
-        _note_end(unit, kind, message, state)
-        if quick:
-            # Still held: whoever ended the run may kill this process at once after the first signal.
-            _urgent(unit, f"{withdrawn}{message}. WHAT TO DO NOW: {report['next_action']}")
+            state = conclude(unit, given, ended.quick) if unit.observer.samples else given or _by_evidence(unit)
+        close_if_nothing_out(unit)
+        return state.value, _told(unit, state, stop.details if stop else {})
+
+    def interrupted(self, message: str, state: str | None) -> Stop:
+        return Stop("state", message, state=State(state))
 
 
-def _note_end(unit: Unit, kind: str, message: str, state: State | None) -> None:
-    unit.observer.on_sample = lambda sample, before: None
-    try:
-        unit.record("end", error=kind, message=message, state=state.value if state else None)
-    except Stop:
-        # Where the evidence cannot be written nothing was sent, and the error that ended the run is the one to tell.
+def _by_evidence(unit: Unit) -> State:
+    """A card that was never heard: what earlier runs wrote by its address says whether something was sent."""
+    with suppress(Exception):
+        unit.read_earlier()
+        unit.keeper.open(unit.earlier)
+        if unit.keeper.open_file is not None:
+            return State.SENT_SILENT
+    return State.NOTHING_SENT_UNSURE
+
+
+def close_if_nothing_out(unit: Unit) -> None:
+    """A permit under which nothing was ever out ends with the run."""
+    closable = (PermitState.ASKED, PermitState.WITHDRAWN)
+    if unit.permit.state not in closable or unit.permit.was_out or unit.permit.unsettled:
         return
+    good = unit.observer.good
+    if good is None or reads_out(unit, good) is not False or unit.keeper.open_file is not None:
+        return
+    with suppress(Stop):
+        unit.keeper.send(What.NOTHING_OUT)
 
 
-def say_end(unit: Unit, report: dict[str, Any], state: State, message: str, details: dict[str, Any]) -> None:
-    report["state"] = state.value
-    report["next_action"] = told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
-    # Two lines: a long reason must not push the instruction off the end of a bounded one.
-    if message:
-        unit.say(f"ended: {message}", "ended")
-    unit.say(f"WHAT TO DO NOW: {report['next_action']}" if message else report["next_action"], f"end {state.value}")
+def _told(unit: Unit, state: State, details: Mapping[str, Any]) -> str:
+    return told(unit, state, str(details.get("holder", "")), tuple(details.get("differences", ())))
 
 
 def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple[str, ...] = ()) -> None:
     report["msg"] = f"{report.get('step') or 'the step'} ended: {state.value.replace('_', ' ')}"
-    say_end(unit, report, state, "", {"differences": differences})
+    report["state"], report["next_action"] = state.value, told(unit, state, "", differences)
+    report["permit"] = unit.permit.to_record()
+    unit.note_watch(unit.observer.newest)
+    say_end(unit, state.value, report["next_action"])
     unit.record("end", state=state.value)
 
 
 def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entry:
-    unit.releases = writing
     require_ats(unit)
     report["step"] = step
     unit.begin(step, writing)
     if writing:
         unit.say(f"evidence: {unit.evidence.path}", "evidence")
     entry = classify(unit)
-    unit.releases = writing and entry.sends
     report["entry"] = {"kind": entry.kind.value, "reason": entry.reason}
     report["plan"] = entry.plan(unit)
     unit.say(entry.reason, "entry")
+    if entry.sends:
+        _under_permit(unit, writing)
     return entry
+
+
+def _under_permit(unit: Unit, writing: bool) -> None:
+    """Only where something is to be sent: a promise, the permit's method, and what a lost app leaves of it."""
+    permit = unit.permit
+    if permit.state is PermitState.RETURNING or (
+        permit.state is PermitState.WITHDRAWN and permit.back_to == PermitState.RETURNING.value
+    ):
+        raise Stop("refused", f"permit {permit.number} is being closed: run the restore step first")
+    if permit.state is PermitState.SETTLING and writing:
+        unit.keeper.send(What.APP_FAILS, "the app is to be sent again")
+    if writing:
+        unit.take_promise()
+    else:
+        unit.keeper.permit = promised_only(unit)
+
+
+def promised_only(unit: Unit) -> Permit:
+    """Check mode: what the permit would be, written nowhere."""
+    judged = unit.judged[PROMISES[unit.rests_on]]
+    return replace(unit.permit, promise=judged.text) if judged.ok and not unit.permit.promise else unit.permit
 
 
 def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
@@ -153,7 +158,10 @@ def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
 
 
 def observe_once(unit: Unit, report: dict[str, Any]) -> None:
-    """ats_interlock_info and check mode: one window, nothing asked of anybody, nothing written."""
+    """ats_interlock_info and check mode: one window, nothing asked of anybody, nothing written.
+
+    Where nothing is to be sent no check of SAFETY 3 is judged or shown: a lost controller, or a failed row, is one row.
+    """
     try:
         entry = _enter(unit, report, "interlock", writing=False)
     except Stop as exc:
@@ -162,6 +170,9 @@ def observe_once(unit: Unit, report: dict[str, Any]) -> None:
         # A unit or a package that does not fit is a line in the table of checks, like everything else.
         _interlock(report, exc.verdict)
         _check_state(unit, report)
+        return
+    if not entry.sends:
+        _nothing_to_judge(unit, report, entry)
         return
     waiter = Waiter(unit, after_restart=True)
     end = unit.clock.now() + unit.bounds.stability_s + unit.bounds.change_hold_s + 2 * unit.bounds.min_samples
@@ -172,9 +183,28 @@ def observe_once(unit: Unit, report: dict[str, Any]) -> None:
         if unit.clock.now() >= end or (stable and before and (stable.ok or before.ok)):
             break
         unit.say(f"measuring: {before.observed if before else ''}", "measuring")
-    verdict = unit.verdict(before_action=entry.sends)
-    _interlock(report, verdict)
+    _interlock(report, unit.verdict(before_action=True))
     _check_state(unit, report)
+
+
+def _nothing_to_judge(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
+    lost = entry.kind is EntryKind.CONTROLLER_LOST
+    state = _state_of_nothing(unit, entry)
+    expected = EXPECTED["controller_comm"] if lost else "nothing to be sent"
+    check = Check("controller_comm" if lost else "nothing_to_do", not lost, entry.reason, expected=expected)
+    _interlock(report, Verdict(unit.options.method, (check,)))
+    if not lost:
+        report["interlock"] |= {"permitted": False, "ready": False}
+    report["state"], report["next_action"] = state.value, told(unit, state)
+
+
+def _state_of_nothing(unit: Unit, entry: Entry) -> State:
+    if entry.kind is EntryKind.CONTROLLER_LOST:
+        return State.CONTROLLER_LOST_ISOLATED if unit.isolated_when_last_heard else State.CONTROLLER_LOST_LIVE
+    if entry.kind is EntryKind.WATCH:
+        return State.WATCH
+    redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+    return State.UNCHANGED if redundant else State.UNCHANGED_NOT_REDUNDANT
 
 
 def _check_state(unit: Unit, report: dict[str, Any]) -> None:
@@ -204,14 +234,19 @@ def check_only(unit: Unit, report: dict[str, Any]) -> None:
     if kind is EntryKind.CONTROLLER_LOST:
         raise Stop("refused", report["entry"]["reason"])
     if report["plan"]:
-        unit.check_peers()
+        _check_peers(unit)
         verdict = unit.verdict(before_action=True)
         if verdict.blocking:
             raise Stop("refused", "; ".join(f"{check.id}: {check.observed}" for check in verdict.blocking), verdict)
-    state = {EntryKind.UNCHANGED: State.UNCHANGED, EntryKind.WATCH: State.WATCH}.get(kind, State.READY)
-    report["state"], report["next_action"] = state.value, told(unit, state)
+        report["state"], report["next_action"] = State.READY.value, told(unit, State.READY)
     files = ", ".join(str(file["file"]) for file in report["plan"])
     report["msg"] = f"CHECK MODE, nothing was done: would send {files}" if files else "CHECK MODE: nothing to send"
+
+
+def _check_peers(unit: Unit) -> None:
+    unit.peers.look(now_needed=True)
+    if unit.peers.bad:
+        raise Stop("refused", unit.peers.bad)
 
 
 def do_ready(unit: Unit, report: dict[str, Any]) -> None:
@@ -227,10 +262,9 @@ def do_ready(unit: Unit, report: dict[str, Any]) -> None:
 
 def _nothing_to_send(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
     """No line of such a run ever allows a disconnect (SAFETY 4, entry)."""
-    state = State.UNCHANGED if entry.kind is EntryKind.UNCHANGED else State.WATCH
     if not unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
         unit.say("WARNING: redundancy is lost; the restore step (ats_wait until redundant) says what to do", "warning")
-    _finish(unit, report, state)
+    _finish(unit, report, _state_of_nothing(unit, entry))
 
 
 def do_isolate(unit: Unit, report: dict[str, Any]) -> None:
@@ -254,12 +288,12 @@ def do_backup(unit: Unit, report: dict[str, Any]) -> None:
 
 
 def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
-    # The same dict all along: however the run ends, the report tells it.
-    report["sent"] = unit.sent.whole
     entry = _enter(unit, report, "upgrade", writing=True)
-    saved = upgrade(unit, entry)
-    if entry.kind is EntryKind.WATCH:
-        _refuse_open_failure(unit)
+    try:
+        saved = upgrade(unit, entry)
+    finally:
+        report["sent"] = whole(unit)
+        report["sent_unseen"] = unit.sent_unseen
     if saved:
         report["backup"] = saved
     report["changed"] = not unit.sent.nothing
@@ -267,6 +301,7 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     if entry.kind is EntryKind.UNCHANGED:
         _nothing_to_send(unit, report, entry)
     elif entry.kind is EntryKind.WATCH:
+        _refuse_open_failure(unit)
         # Where nothing is disconnected nothing is left to restore: a healthy unit reads unchanged.
         redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
         _finish(unit, report, State.UNCHANGED if redundant else State.SETTLED)
@@ -275,15 +310,19 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
         _finish(unit, report, State.SETTLED)
 
 
+def whole(unit: Unit) -> dict[str, bool]:
+    """Which files went in to their end by this run, and were shown after the restart."""
+    return {kind: kind in unit.keeper.begun and unit.proved.get(kind, False) for kind in ("aos", "app")}
+
+
 def _refuse_open_failure(unit: Unit) -> None:
-    """It has settled, and yet the last download failed: what runs is not what was wanted (SAFETY 4, entry d)."""
-    failed = unit.log.facts().failed_since_start
+    """It has settled, and yet a failed download stands: what runs is not what was wanted (SAFETY 4, entry d)."""
+    failed = failed_stands(unit.log.facts(), unit.observer.watch(), True)
     if failed:
-        dead = unit.isolated_when_last_heard and not unit.relies_on_no_load()
         raise Stop(
             "state",
-            f"a download into the controller failed since the last start ({failed}): run again to send the app again",
-            state=State.APP_SENT_SECONDARY_DEAD if dead else State.NOTHING_SENT_UNSURE,
+            f"a download into the controller failed ({failed}): run again to send the app again",
+            state=State.FAILED_STANDS,
         )
 
 
@@ -297,10 +336,11 @@ def do_verify(unit: Unit, report: dict[str, Any]) -> None:
         raise Stop("package", "a package with an AOS and an app is needed")
     if card.aos.version != package.aos.version or card.app.version != package.app.version:
         raise Stop("state", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions")
-    open_run = unfinished(unit.earlier)
-    if open_run is not None:
+    left = unit.keeper.open_file
+    if left is not None:
         raise Stop(
-            "state", f"{open_run.get('file')} was sent and has not settled: run the upgrade step again, it only watches"
+            "state",
+            f"{left.file or 'a file'} was sent and has not settled: run the upgrade step again, it only watches",
         )
     differences, failed, has_baseline, missing = verify(unit)
     report["differences"], report["baseline"], report["no_baseline"] = differences, has_baseline, missing
@@ -317,10 +357,16 @@ def do_restore(unit: Unit, report: dict[str, Any]) -> None:
     require_ats(unit)
     report["step"] = "restore"
     unit.begin("restore", writing=True)
-    # An isolation that is given up before anything was sent ends here as well, by the rule of SAFETY 6's first row.
-    unit.releases = not wanted_versions(unit) and unfinished(unit.earlier) is None
-    restore(unit)
-    _finish(unit, report, State.REDUNDANT)
+    _finish(unit, report, restore(unit))
+
+
+# Runs that may ask or send say so first, before anything is measured.
+ASKING = (do_ready, do_isolate, do_upgrade, do_restore)
+
+
+def announce(unit: Unit, task: Any) -> None:
+    if task in ASKING:
+        unit.announce()
 
 
 def versions(sample: Sample) -> dict[str, str | None]:

@@ -6,27 +6,78 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, cold_start, start_rows
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
+    DOWNLOAD_BEGUN,
+    DOWNLOAD_FAILED,
+    DOWNLOAD_SUCCEEDED,
+    FTP_LOGIN,
+    LOGIN,
+    RESTARTED,
+    TRANSFER,
+    TRANSFER_FAILED,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     EventLog,
     EventRow,
+    by_ssh,
     download_in_progress,
-    failed_since_start,
     new_rows,
+    possible_orders,
 )
 
-# An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
-_SSH = re.compile(r"(?:system ?: ?)?ssh user\b", re.IGNORECASE)
+_START, _BEGUN = RESTARTED, DOWNLOAD_BEGUN
+_FAILED, _SUCCEEDED = DOWNLOAD_FAILED, DOWNLOAD_SUCCEEDED
+# Rows that tell nothing of the controller: this run and those before it log in, and fetch files.
+_OF_HANDS = frozenset({"other", "login", "ftp_login", "file_transfer", "file_transfer_failed"})
+_OF_CONTROLLER = re.compile(r"automatic transfer switch|communication|controller|firmware", re.IGNORECASE)
 _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 
 
 def _spaced(line: str) -> str:
     """A row of the log for a person: its tabs are of no use in a sentence."""
     return " ".join(line.split())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The newest failed download that no success has ended. ``then_start``: a start, and no begun row behind it."""
+
+    line: str
+    then_start: bool
+    then_begun: bool
+
+
+def newest_failure(log: EventLog) -> Failure | None:
+    """SAFETY 5. Where the order of the rows is not known, one possible reading with such a row is enough."""
+    worst: Failure | None = None
+    for rows in possible_orders(log):
+        found: Failure | None = None
+        for row in rows:
+            if row.kind == _FAILED:
+                found = Failure(row.line, False, False)
+            elif found is None:
+                continue
+            elif row.kind == _SUCCEEDED and row.stamp is not None:
+                found = None
+            elif row.kind == _BEGUN:
+                found = replace(found, then_start=False, then_begun=True)
+            elif row.kind == _START and row.stamp is not None:
+                found = replace(found, then_start=True)
+        if found is not None and (worst is None or not (found.then_start or found.then_begun)):
+            worst = found
+    return worst
+
+
+def _digest(row: EventRow) -> str:
+    return hashlib.sha256(row.line.encode()).hexdigest()[:12]
 
 
 class LogTracker:
@@ -51,6 +102,24 @@ class LogTracker:
         self._begun = ""
         self._begun_seen_s = 0.0
         self._comparable = True
+        self._facts: tuple[tuple[object, ...], LogFacts] | None = None
+
+    # -- the book of a session -----------------------------------------------------------------------------------
+
+    def logging_in(self) -> None:
+        self.own_logins += 1
+
+    def turned_away(self) -> None:
+        self.own_logins -= 1
+
+    def fetching(self) -> None:
+        self.own_transfers += 1
+
+    def have_read(self, log: EventLog, protocol: str, now_s: float) -> None:
+        self.protocol = protocol
+        self.update(log, now_s)
+
+    # -- what it says --------------------------------------------------------------------------------------------
 
     def failed(self, message: str) -> None:
         self.error = message
@@ -87,11 +156,22 @@ class LogTracker:
         self.sent_names.add(file.lower())
 
     def facts(self) -> LogFacts:
+        """Asked for several times a sample, and the same until something of it changes."""
+        state = (
+            *(id(self.current), id(self.baseline), self.own_logins, self.own_transfers, self.protocol, self.error),
+            *(self._begun, self._begun_seen_s, self._fetched_s, self._comparable, len(self.sent_names), self.unsure),
+            *(id(self.earlier), id(self.used), id(self._cold_start)),
+        )
+        if self._facts is None or self._facts[0] != state:
+            self._facts = (state, self._judged())
+        return self._facts[1]
+
+    def _judged(self) -> LogFacts:
         if self.current is None or self.baseline is None:
             return LogFacts(readable=False, error=self.error)
         fresh = new_rows(self.baseline, self.current) if self.baseline is not self.current else ()
-        failed = [row.line for row in fresh or () if row.kind == "controller_download_failed"]
-        since_start = failed_since_start(self.current)
+        failed = [row.line for row in fresh or () if row.kind == DOWNLOAD_FAILED]
+        standing = newest_failure(self.current)
         return LogFacts(
             readable=True,
             error="",
@@ -100,10 +180,31 @@ class LogTracker:
             begun_seen_s=self._begun_seen_s,
             comparable=self._comparable and fresh is not None,
             new_failed=_spaced(failed[0]) if failed else "",
-            failed_since_start=_spaced(since_start.line) if since_start else "",
+            failed=_spaced(standing.line) if standing else "",
+            failed_then_start=standing.then_start if standing else False,
+            failed_then_begun=standing.then_begun if standing else False,
             foreign=self._foreign(fresh or ()),
             cold_start=self.cold_start(),
         )
+
+    def newest_rows(self) -> list[str]:
+        """For a later process to know this log by."""
+        return [_digest(row) for row in self.current.rows] if self.current is not None else []
+
+    def adds_nothing_of_the_controller(self, rows: Sequence[object]) -> bool:
+        """Is this the log of those rows, with none of the controller's behind them?"""
+        if self.current is None or not rows:
+            return False
+        left = Counter(str(row) for row in rows)
+        shared = False
+        for row in self.current.rows:
+            digest = _digest(row)
+            if left[digest] > 0:
+                left[digest] -= 1
+                shared = shared or row.stamp is not None
+            elif row.kind not in _OF_HANDS or _OF_CONTROLLER.search(row.line):
+                return False
+        return shared
 
     def cold_start(self) -> ColdStart:
         """As it was before this run sent anything: the restarts that follow a file are of its own making."""
@@ -119,16 +220,15 @@ class LogTracker:
     def _foreign(self, fresh: Sequence[EventRow]) -> str:
         kinds = [row.kind for row in fresh]
         for row in fresh:
-            named = _FILE.findall(row.line.lower()) if row.kind.startswith("file_transfer") else []
+            named = _FILE.findall(row.line.lower()) if row.kind in (TRANSFER, TRANSFER_FAILED) else []
             if any(name not in self.sent_names for name in named):
                 return f"somebody else sent {named[0][:40]}"
-        by_ssh = (
-            [row for row in fresh if row.kind == "login" and _SSH.match(row.text)] if self.protocol == "scp" else []
-        )
-        if kinds.count("login") > len(by_ssh):
+        # An SCP login may be logged as one by SSH, as one by SCP, or as both [?].
+        shell = [row for row in fresh if by_ssh(row)] if self.protocol == "scp" else []
+        if kinds.count(LOGIN) > len(shell):
             return "somebody else logged in (console or web)"
-        if max(kinds.count("ftp_login"), len(by_ssh)) > self.own_logins:
+        if max(kinds.count(FTP_LOGIN), len(shell)) > self.own_logins:
             return f"somebody else logged in by {'SSH, SCP or FTP' if self.protocol == 'scp' else 'FTP'}"
-        if kinds.count("file_transfer") > self.own_transfers:
+        if kinds.count(TRANSFER) > self.own_transfers:
             return "somebody else transferred a file"
         return ""

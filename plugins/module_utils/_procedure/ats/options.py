@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
-from typing import Protocol
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Confirmation
-
-
-class Progress(Protocol):
-    def say(self, text: str, key: str = "") -> None:
-        """``key`` names a line that replaces its predecessor; a changed key is always shown."""
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,8 @@ class Peer:
 
     label: str
     read: Callable[[], Sample]
+    # The names by which a run of this state_dir would hold it.
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,20 +53,22 @@ def span_text(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-@dataclass
 class Sent:
-    """What this process has sent so far. ``app_cut``: begun, and cut before its last block.
+    """What this process has sent, as the keeper has it. ``whole``: restarted with it."""
 
-    ``aos`` and ``app`` count as sent where it is not certain that they were not; ``whole`` only where the file went in
-    to its end and the card has restarted with it.
-    """
-
-    begun: list[str] = field(default_factory=list)
-    aos: bool = False
-    app: bool = False
-    app_cut: bool = False
-    whole: dict[str, bool] = field(default_factory=lambda: {"aos": False, "app": False})
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
 
     @property
     def nothing(self) -> bool:
-        return not self.begun
+        return not self._keeper.begun
+
+    def counts(self, kind: str) -> bool:
+        file = self._keeper.files.get(kind)
+        return kind in self._keeper.begun and file is not None and file.counts_as_sent
+
+    @property
+    def cut(self) -> bool:
+        return any(
+            self._keeper.files[kind].state is FileState.CUT for kind in self._keeper.begun if kind in self._keeper.files
+        )

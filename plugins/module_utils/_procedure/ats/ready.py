@@ -2,28 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Readiness (SAFETY 4.1), and the waiting for a verdict that all steps share.
-
-Private to the collection.
-"""
+"""Readiness (SAFETY 4.1), one look at the unit, and the waiting for a verdict that all steps share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Check, Verdict
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
-    LONG_UPTIME_S,
-    SHORT_UPTIME_S,
-    WATCH_S,
-    download_open,
-    log_wanted,
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    Method,
+    consistent_redundancy,
+    reads_live,
+    secondary_dead,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load, some_load
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import SHORT_UPTIME_S, WATCH_S, log_wanted
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import unfinished
 
 # How long a reading may stay missing, and a contradiction after a restart of our own last, before it counts.
 DOUBT_S = 60.0
@@ -34,6 +31,8 @@ LOAD_HINT = (
     "the load is on the input to be pulled: name the other input primary_source, "
     "or set the preferred source and wait until the unit has transferred"
 )
+# What only the person's deed is missing from.
+_DEED_CHECKS = frozenset({"disconnected_confirmed", "no_load_confirmed"})
 
 
 class Waiter:
@@ -42,8 +41,6 @@ class Waiter:
     def __init__(self, unit: Unit, after_restart: bool = False) -> None:
         self.unit = unit
         self.after_restart = after_restart
-        # A login may take its time: whoever has allowed something takes it back before one begins.
-        self.before_login: Callable[[], None] = lambda: None
         self.patient = True
         self._log_tried: float | None = None
         self._doubt_since: float | None = None
@@ -54,12 +51,14 @@ class Waiter:
         if unit.sent.nothing:
             unit.stop_if_orphaned()
         unit.observer.next(self._bound(verdict))
-        now = unit.clock.now()
-        wanted = log_wanted(unit.log.facts(), unit.observer.watch())
-        if unit.login_facts is None:
-            wanted = True
+        # A login may take its time: nobody logs in while a hand may be on a plug.
+        if not unit.permit.stands:
+            self.read_log_if_wanted()
+
+    def read_log_if_wanted(self) -> None:
+        unit, now = self.unit, self.unit.clock.now()
+        wanted = unit.session.facts is None or log_wanted(unit.log.facts(), unit.observer.watch())
         if wanted and (self._log_tried is None or now - self._log_tried >= LOG_RETRY_S):
-            self.before_login()
             unit.read_log(self.patient)
             self._log_tried = unit.clock.now()
 
@@ -89,12 +88,12 @@ class Waiter:
         uptime = self.unit.observer.newest.uptime_s or 0.0
         booting = self.after_restart and uptime < SHORT_UPTIME_S
         if bad and not self.after_restart:
-            raise Stop("refused", _refusal(bad), verdict)
+            raise Stop("refused", refusal(bad), verdict)
         if now - self._doubt_since > DOUBT_S and not booting:
-            raise Stop("refused", _refusal(bad or list(failing)), verdict)
+            raise Stop("refused", refusal(bad or list(failing)), verdict)
 
 
-def _refusal(checks: list[Check]) -> str:
+def refusal(checks: list[Check]) -> str:
     parts = []
     for check in checks:
         hint = f" ({LOAD_HINT})" if check.id == "primary_selected" else ""
@@ -102,8 +101,68 @@ def _refusal(checks: list[Check]) -> str:
     return "; ".join(parts)
 
 
-def _waiting_text(verdict: Verdict) -> str:
+def waiting_text(verdict: Verdict) -> str:
     return "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing if check.missing or not check.pending)
+
+
+def reads_out(unit: Unit, sample: Sample) -> bool | None:
+    """Does what the run rests on read so: the secondary dead, the load 0? None: not known."""
+    if not sample.answered:
+        return None
+    if unit.rests_on == NO_LOAD:
+        return _loads_out(unit, sample)
+    primary = unit.primary
+    if primary is None:
+        return None
+    if reads_live(sample, primary.other):
+        return False
+    return True if secondary_dead(sample, unit.rules()).ok else None
+
+
+def _loads_out(unit: Unit, sample: Sample) -> bool | None:
+    if unit.options.method in (Method.RECOVERY, Method.APP_ONLY):
+        return not sign_of_load(sample.ats.load)
+    if some_load(sample.ats.load):
+        return False
+    return True if load_zero(sample.ats.load)[0] else None
+
+
+def deed_over(unit: Unit) -> str:
+    """Why the deed of the permit has ended, beside a reading that contradicts it."""
+    if not unit.permit.deed:
+        return ""
+    if unit.disturbance:
+        return unit.disturbance
+    return unit.deed_too_old()
+
+
+def inconsistent(sample: Sample, method: Method) -> Found:
+    if not sample.answered or method not in (Method.SINGLE_SOURCE, Method.NO_LOAD):
+        return Found(True, "")
+    return consistent_redundancy(sample)
+
+
+def look(unit: Unit) -> Seen:
+    """One look, judged: everything that a permit's next event may follow from."""
+    sample = unit.observer.newest
+    before, final = unit.verdict(before_action=True), unit.verdict()
+    picture = inconsistent(sample, unit.options.method)
+    blocking = [f"{check.id}: {check.observed}" for check in before.blocking]
+    bad = next(iter(blocking), "") or ("" if picture.ok else picture.observed) or unit.peers.bad or unit.evidence_lost
+    out = reads_out(unit, sample)
+    ready = before.ready and not bad and unit.peers.proved
+    hold = not bad and all(check.ok or check.id in _DEED_CHECKS for check in final.checks)
+    heard = unit.listen(out)
+    return Seen(
+        answered=sample.answered,
+        out=out,
+        bad=bad,
+        ready=ready,
+        hold=hold,
+        dark=unit.dark_state() is not None,
+        deed=heard,
+        deed_over=deed_over(unit),
+    )
 
 
 def wait_ready(unit: Unit) -> Verdict:
@@ -113,19 +172,20 @@ def wait_ready(unit: Unit) -> Verdict:
     verdict: Verdict | None = None
     while True:
         waiter.step(verdict)
+        unit.peers.look()
         verdict = unit.verdict(before_action=True)
-        if verdict.ready and unit.peers:
-            unit.check_peers()
-            # The peers took their time: what was read of this unit before them is not said after them.
-            unit.observer.fresh()
-            verdict = unit.verdict(before_action=True)
-        if verdict.ready:
+        picture = inconsistent(unit.observer.newest, unit.options.method)
+        if verdict.ready and picture.ok and unit.peers.proved:
             unit.record("ready", checks=[check.to_result() for check in verdict.checks])
             return verdict
         waiter.refuse_if_hopeless(verdict)
+        if verdict.ready and unit.peers.bad:
+            raise Stop("refused", unit.peers.bad, verdict)
+        if verdict.ready and not picture.ok:
+            raise Stop("refused", f"redundancy: {picture.observed}", verdict)
         if unit.clock.now() >= end:
             raise Stop("refused", f"not ready in time: {'; '.join(verdict.reasons)}", verdict)
-        unit.say(f"measuring, touch nothing: {_waiting_text(verdict)}", "measuring")
+        unit.say(f"measuring, touch nothing: {waiting_text(verdict)}", "measuring")
 
 
 def wait_permitted(unit: Unit, after_restart: bool, timeout_s: float) -> Verdict:
@@ -139,39 +199,8 @@ def wait_permitted(unit: Unit, after_restart: bool, timeout_s: float) -> Verdict
         waiter.refuse_if_hopeless(verdict)
         if unit.clock.now() >= end:
             raise Stop("refused", f"not permitted in time: {'; '.join(verdict.reasons)}", verdict)
-        unit.say(f"measuring, touch nothing: {_waiting_text(verdict)}", "measuring")
+        unit.say(f"measuring, touch nothing: {waiting_text(verdict)}", "measuring")
         waiter.step(verdict)
-
-
-def may_reconnect_untouched(unit: Unit) -> bool:
-    """SAFETY 6, first row: nothing sent, lock held, no gap, and the controller certainly quiet.
-
-    The log that is relied on must be younger than the last break of the watch; the caller reads it anew.
-    """
-    sample, facts = unit.observer.newest, unit.log.facts()
-    watch = unit.observer.watch()
-    return (
-        unit.sent.nothing
-        and unit.releases
-        and unit.locks is not None
-        and unit.earlier_known
-        and unit.evidence.path is not None
-        and unit.observer.gaps == 0
-        and unit.observer.breaks == 0
-        and unit.observer.restarts == 0
-        and sample.answered
-        and watch.unbroken_since_s is not None
-        and facts.fetched_s >= watch.unbroken_since_s
-        and sample.uptime_s is not None
-        and sample.uptime_s >= LONG_UPTIME_S
-        and sample.ats.controller_comm.is_(Comm.ESTABLISHED)
-        and facts.readable
-        and not download_open(facts, watch)
-        and unfinished(unit.earlier) is None
-        and unit.covered().ok
-        and unit.same().ok
-        and unit.undisturbed().ok
-    )
 
 
 def wait_out_transfer(unit: Unit) -> bool:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Restore: the word to reconnect, and the watching of what comes back (SAFETY 4.8). Private to the collection."""
+"""Restore: the one release, and the watching of what comes back (SAFETY 4.8)."""
 
 from __future__ import annotations
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
     Method,
     Rules,
@@ -15,7 +16,11 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     primary_selected,
     switch_healthy,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Return
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S, State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import some_load
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import failed_stands
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     Comm,
@@ -35,34 +40,24 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import
 STEADY_S = 60.0
 # A healthy sample each time over this long before the word is given again after it was withdrawn.
 AGAIN_S = 30.0
+LOADS_LAST = "the permit is closed; connect the rest before anybody starts another run"
 
 
-def restore(unit: Unit) -> bool:
-    """Ends fully redundant (no_load: with the word to connect the loads). True if it was redundant all along."""
+def restore(unit: Unit) -> State:
+    """Ends fully redundant, or with the word to connect the loads said to its end; the permit is closed then."""
     refuse_foreign(unit)
-    _refuse_other_versions(unit)
-    redundant_before = _redundant(unit.observer.newest, unit)
-    settle(unit, sent=False, what="before reconnecting")
-    _refuse_other_versions(unit)
+    _refuse_unsent(unit)
+    settle(unit, "before reconnecting", strict=False)
+    _refuse_unsent(unit)
     differences, failed, *_rest = verify(unit)
     if failed:
         raise Stop("state", "; ".join(failed), state=State.HARDWARE_FAILED, details={"differences": failed})
     critical = [text for text in differences if text.startswith(("preferred_source", "sensitivity", "transfer_range"))]
     if critical:
         raise Stop("state", "; ".join(critical), state=State.SETTINGS_DIFFER, details={"differences": critical})
-    if unit.relies_on_no_load():
-        _restore_loads(unit)
-        return redundant_before
     # The whole reading just taken was long on a slow card: the watch goes on from a sample of now.
     unit.observer.fresh()
-    _Restoring(unit).run()
-    return redundant_before
-
-
-def _settle_again(unit: Unit, why: str) -> None:
-    """The permission rests on the settled condition: once that broke, it is observed in full again (SAFETY 4.8)."""
-    unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
-    settle(unit, sent=False, what="before reconnecting")
+    return Restoring(unit).run()
 
 
 def wanted_versions(unit: Unit) -> bool:
@@ -72,70 +67,60 @@ def wanted_versions(unit: Unit) -> bool:
     return bool(card.aos.version == package.aos.version and card.app.version == package.app.version)
 
 
-def _refuse_other_versions(unit: Unit) -> None:
-    card = unit.observer.newest.identity
-    if not wanted_versions(unit):
-        raise Stop(
-            "refused", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions"
-        )
+def _refuse_unsent(unit: Unit) -> None:
+    """Where the app was sent the wanted versions must run. Where nothing, or only the AOS, was sent it is the way "
+    "back."""
+    if unit.keeper.open_app or unit.app_was_sent():
+        card = unit.observer.newest.identity
+        if not wanted_versions(unit):
+            raise Stop(
+                "refused", f"the card runs AOS {card.aos.version} and app {card.app.version}, not the wanted versions"
+            )
 
 
-def _redundant(sample: Sample, unit: Unit) -> bool:
-    return sample.answered and sample.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+class Restoring:
+    """``source``: the input that is out, if one is. The loads come after it."""
 
-
-class _Restoring:
     def __init__(self, unit: Unit) -> None:
-        if unit.options.primary is None:
-            raise Stop("refused", "primary_source is needed: it names the input that stays")
         self.unit = unit
-        self.primary: Source = unit.options.primary
-        self.rules = Rules(Method.SINGLE_SOURCE, self.primary)
-        self.allowed = False
-        # Was the word ever given, and what stands in its way now?
+        self.source = unit.primary.other if unit.primary is not None else None
+        self.rules = Rules(Method.SINGLE_SOURCE, unit.primary)
+        self.loads = unit.rests_on == NO_LOAD or unit.permit.loads_off
+        # With no load the inputs were left as they were.
+        self.plug = unit.rests_on != NO_LOAD
         self.given = False
         self.problem = ""
-        # The settled condition was just observed, with every discrete value unchanged; only a withdrawal starts anew.
         self.again_s = 0.0
         self.fine_since: float | None = None
         self.back_since: float | None = None
+        self.load_since: float | None = None
+        self.loads_said = False
         self.seen_back = False
         self.breaks = unit.observer.breaks
+        self.limit_s = unit.options.action_timeout_s
+        self.end_s = unit.clock.now() + self.limit_s
+        # With the returns and the settling anew in between: an end of its own.
+        self.last_s = unit.clock.now() + 2 * self.limit_s
+        if self.plug and self.source is None:
+            raise Stop("refused", "primary_source is needed: it names the input that stays")
 
-    def run(self) -> None:
-        unit, name = self.unit, self.primary.other.name
-        end = unit.clock.now() + unit.options.action_timeout_s
+    def run(self) -> State:
+        unit = self.unit
         while True:
             unit.stop_if_orphaned()
             sample = unit.observer.next()
-            now = unit.clock.now()
             if unit.disturbance:
                 self._withdraw(unit.disturbance)
                 raise Stop("state", f"undisturbed: {unit.disturbance}")
             broken = self._broken(sample)
             if broken:
                 self._withdraw(broken)
-                self.fine_since = self.back_since = None
-                began = unit.clock.now()
-                _settle_again(unit, broken)
-                # The person's time does not run while nobody may do anything.
-                end += unit.clock.now() - began
-                self.breaks = unit.observer.breaks
+                self._settle_again(broken)
                 continue
-            if self._steady(sample, now):
-                unit.record("redundant")
-                unit.say("fully redundant", "redundant")
-                return
-            if now >= end and self.back_since is None:
-                self._withdraw("the time to do it is over")
-                self._refuse_unallowed(sample)
-                raise Stop(
-                    "timeout",
-                    f"source {name} is not back and in range after {unit.options.action_timeout_s:.0f} s",
-                    state=State.RESTORE_FAILED if self._stays(sample) else None,
-                )
-            if now >= end + STEADY_S * 3:
-                raise Stop("timeout", "the unit does not read fully redundant", state=State.RESTORE_FAILED)
+            done = self._look(sample)
+            if done is not None:
+                return done
+            self._refuse_late(sample)
 
     def _broken(self, sample: Sample) -> str:
         if sample.answered and not sample.ats.controller_comm.is_(Comm.ESTABLISHED):
@@ -144,146 +129,257 @@ class _Restoring:
             return "the watch over the controller was interrupted"
         return ""
 
+    def _settle_again(self, why: str) -> None:
+        """The permission rests on the settled condition: once that broke, it is observed in full again."""
+        unit, began = self.unit, self.unit.clock.now()
+        self.fine_since = self.back_since = None
+        unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
+        unit.carried_watch_s = 0.0
+        settle(unit, "before reconnecting", strict=False)
+        # The person's time does not run while nobody may do anything.
+        self.end_s = min(self.end_s + unit.clock.now() - began, self.last_s)
+        self.breaks = unit.observer.breaks
+
+    def _look(self, sample: Sample) -> State | None:
+        """One sample: gives, takes back, or ends."""
+        unit, now = self.unit, self.unit.clock.now()
+        back = self._back(sample, now)
+        steady = back is not None and now - back > STEADY_S
+        if steady and (self.loads or self.loads_said):
+            done = self._loads(sample, now)
+            if done is not None:
+                return done
+            steady = False
+        self.problem = "" if back is not None else self._problem(sample)
+        fine = self._fine(now)
+        seen = Return(
+            holds=fine if back is None else steady or (self.loads and now - back > STEADY_S),
+            broken=self.problem if back is None else "",
+            steady=steady,
+            due=back is None or (self.loads and not self.loads_said),
+        )
+        what = conduct.returning(unit.permit, seen)
+        if what is What.WITHDRAW:
+            self._withdraw(self.problem)
+        elif what is What.RELEASE:
+            self._release(sample)
+        elif what is What.AGAIN:
+            unit.keeper.send(what)
+        elif what is What.BACK or (steady and unit.permit.state in (PermitState.NONE, PermitState.CLOSED)):
+            unit.keeper.send(What.BACK)
+            unit.say("fully redundant", "redundant")
+            return State.REDUNDANT
+        if back is None:
+            self._guide(sample)
+        return None
+
+    # -- the source ----------------------------------------------------------------------------------------------
+
+    def _back(self, sample: Sample, now: float) -> float | None:
+        """Since when everything that was out reads as it should; None while something is out."""
+        unit = self.unit
+        if not self.plug:
+            problem = _inputs_problem(unit, sample, baseline(unit))
+            if problem:
+                self.back_since = None
+                unit.say(f"CONNECT NO LOAD: {problem}", "watching")
+                return None
+            self.back_since = now if self.back_since is None else self.back_since
+            return self.back_since
+        secondary = self._secondary()
+        source = sample.ats.input(secondary)
+        if not sample.answered:
+            watched = unit.observer.watch().unbroken_since_s is not None
+            if self.back_since is not None and watched:
+                unit.say(f"source {secondary.name} is back, no answer for a moment; touch no plug", "watching")
+                return self.back_since
+            self.back_since = None
+            return None
+        if not source.status.is_(Health.OK):
+            if source.status.is_(Health.FAIL) and not unit.reads_live(secondary, sample):
+                self.seen_back = False
+            self.back_since = None
+            return None
+        self.seen_back = True
+        return self._in_order(sample, now)
+
+    def _secondary(self) -> Source:
+        if self.source is None:
+            raise Stop("refused", "primary_source is needed: it names the input that stays")
+        return self.source
+
+    def _in_order(self, sample: Sample, now: float) -> float | None:
+        unit, secondary = self.unit, self._secondary()
+        source = sample.ats.input(secondary)
+        voltage = source.voltage_v.or_none()
+        inside, bounds = in_range(sample.ats, sample.ats.model, voltage, None) if voltage is not None else (False, "")
+        healthy = primary_healthy(sample, self.rules).ok and switch_healthy(sample, self.rules).ok
+        redundant = sample.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
+        if not (inside and healthy and redundant):
+            self.back_since = None
+            unit.say(
+                f"source {secondary.name} is back: {source.voltage_v.shown('V')} {bounds}, "
+                f"redundancy {sample.ats.redundancy.shown()}; touch no plug",
+                "watching",
+            )
+            return None
+        self.back_since = now if self.back_since is None else self.back_since
+        left = STEADY_S - (now - self.back_since)
+        if left > 0:
+            unit.say(f"source {secondary.name} is back, watching {left:.0f} s more; touch no plug", "watching")
+        return self.back_since
+
+    def _problem(self, sample: Sample) -> str:
+        """What stands against a release at this moment."""
+        unit = self.unit
+        if not sample.answered:
+            return "the card does not answer"
+        checks = [controller_comm, switch_healthy, *((primary_healthy, primary_selected) if self.plug else ())]
+        wrong = next((found for check in checks if not (found := check(sample, self.rules)).ok), None)
+        if wrong is not None:
+            return str(wrong.observed)
+        if self.plug and self.seen_back:
+            return f"source {self._secondary().name} is in already"
+        same = unit.same()
+        if not same.ok:
+            return same.observed
+        facts, watch = unit.log.facts(), unit.observer.watch()
+        if watch.unbroken_since_s is None:
+            return "the measurement was interrupted"
+        failed = failed_stands(facts, watch, True)
+        return f"a failed download stands: {failed}" if failed else ""
+
+    def _fine(self, now: float) -> bool:
+        if self.problem:
+            self.fine_since = None
+            return False
+        self.fine_since = now if self.fine_since is None else self.fine_since
+        transferred = self.unit.observer.transferred_s
+        recently = transferred is not None and now - transferred < TRANSFER_WAIT_S
+        return now - self.fine_since >= self.again_s and not recently
+
+    def _release(self, sample: Sample) -> None:
+        unit = self.unit
+        if not self.plug:
+            self._release_loads()
+            return
+        name = self._secondary().name
+
+        def still() -> bool:
+            return not self._problem(unit.observer.fresh())
+
+        words = f"you may reconnect source {name} now (within {span_text(self.limit_s)})"
+        if unit.keeper.give(What.RELEASE, words, still, unit.given_words()):
+            self.given = True
+
+    def _guide(self, sample: Sample) -> None:
+        unit = self.unit
+        if not self.plug:
+            return
+        name = self._secondary().name
+        if unit.permit.state is PermitState.RETURNING:
+            left = span_text(max(0.0, self.end_s - unit.clock.now()))
+            shown = sample.ats.input(self._secondary()).voltage_v.shown("V")
+            unit.say(
+                f"{unit.clock_words()}: source {name} not back yet: {shown}; it may be reconnected, {left} left",
+                "watching",
+            )
+        elif self.seen_back:
+            unit.say(f"source {name} is in: TOUCH NO INPUT PLUG, neither in nor out", "watching")
+        else:
+            why = f" ({self.problem})" if self.problem else ""
+            unit.say(f"measuring, DO NOT RECONNECT source {name} yet{why}", "watching")
+
+    # -- the loads -----------------------------------------------------------------------------------------------
+
+    def _release_loads(self) -> None:
+        unit = self.unit
+
+        def still() -> bool:
+            return not _inputs_problem(unit, unit.observer.fresh(), baseline(unit))
+
+        if unit.keeper.give(What.RELEASE, "you may connect the loads now", still, unit.given_words()):
+            self.given = self.loads_said = True
+
+    def _loads(self, sample: Sample, now: float) -> State | None:
+        """ "You may connect the loads", repeated until a load reads > 0 for 60 s or the time limit."""
+        unit = self.unit
+        if not self.loads_said and unit.permit.state is PermitState.RETURNING:
+            # The source was released before; the loads come under the same permit, after the same measurement.
+            unit.observer.fresh()
+            if unit.permission_words("you may connect the loads now"):
+                self.loads_said = True
+                unit.record("loads_released")
+        if not self.loads_said:
+            return None
+        on = bool(sample.answered and some_load(sample.ats.load))
+        self.load_since = (now if self.load_since is None else self.load_since) if on else None
+        if (self.load_since is not None and now - self.load_since > STEADY_S) or now >= min(self.end_s, self.last_s):
+            unit.keeper.send(What.BACK)
+            unit.say(LOADS_LAST, "closed")
+            return State.CLOSED_LOADS
+        unit.say(f"{unit.clock_words()}: you may connect the loads now", "loads")
+        return None
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def _withdraw(self, why: str) -> None:
+        unit = self.unit
+        self.again_s = AGAIN_S
+        if not self.plug:
+            text = f"STOP, CONNECT NO LOAD: {why}. Wait until this run says 'you may connect the loads' again"
+        elif self.seen_back:
+            text = (
+                f"STOP: {why}. Source {self._secondary().name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
+            )
+        else:
+            name = self._secondary().name
+            text = f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again"
+        if unit.permit.stands:
+            self.loads_said = False
+            unit.keeper.take(What.WITHDRAW, text, why)
+        else:
+            unit.say(text, f"withdrawn {why[:40]}")
+
+    def _refuse_late(self, sample: Sample) -> None:
+        unit, now = self.unit, self.unit.clock.now()
+        if now < self.end_s or (self.back_since is not None and now < self.last_s):
+            return
+        if not self.plug:
+            raise Stop("timeout", f"the inputs are not as before: {self.problem}", state=State.RESTORE_FAILED)
+        name = self._secondary().name
+        if not self.given and not self.seen_back:
+            self._refuse_unallowed(sample)
+        stays = sample.answered and primary_healthy(sample, self.rules).ok
+        raise Stop(
+            "timeout",
+            f"source {name} is not back, in range and redundant after {unit.options.action_timeout_s:.0f} s",
+            state=State.RESTORE_FAILED if stays else None,
+        )
+
     def _refuse_unallowed(self, sample: Sample) -> None:
         """Where nobody was allowed to reconnect it, the end says why: no feed and no plug is to be looked after."""
-        if self.given or self.seen_back:
-            return
+        primary = self._secondary().other
         why = self.problem or "it was not measured without a break for long enough"
-        state, asked, name = None, "", self.primary.name
+        state, asked, name = None, "", primary.name
         preferred = sample.ats.settings.preferred_source
-        if preferred.is_(Preferred[self.primary.other.name]) and sample.ats.selected_source.is_(self.primary):
+        if preferred.is_(Preferred[primary.other.name]) and sample.ats.selected_source.is_(primary):
             state, asked = State.SETTINGS_DIFFER, f"preferred source is {preferred.shown()}: set it to {name} or none"
             # Verify has to know that whoever does so does what was asked.
             wanted = [Preferred[name].name, Preferred.NONE.name.lower()]
             self.unit.record("setting_asked", setting="preferred_source", wanted=wanted)
         raise Stop(
             "timeout",
-            f"source {self.primary.other.name} must not be reconnected: {why}{'; ' if asked else ''}{asked}",
+            f"source {primary.other.name} must not be reconnected: {why}{'; ' if asked else ''}{asked}",
             state=state,
             details={"differences": (asked,)} if asked else {},
         )
-
-    def _stays(self, sample: Sample) -> bool:
-        return sample.answered and primary_healthy(sample, self.rules).ok
-
-    def _steady(self, sample: Sample, now: float) -> bool:
-        unit, secondary = self.unit, self.primary.other
-        source = sample.ats.input(secondary)
-        if sample.answered and source.status.is_(Health.OK):
-            self.seen_back = True
-            voltage = source.voltage_v.or_none()
-            inside, bounds = (
-                in_range(sample.ats, sample.ats.model, voltage, None) if voltage is not None else (False, "")
-            )
-            healthy = primary_healthy(sample, self.rules).ok and switch_healthy(sample, self.rules).ok
-            if not (inside and healthy and _redundant(sample, unit)):
-                self.back_since = None
-                unit.say(
-                    f"source {secondary.name} is back: {source.voltage_v.shown('V')} {bounds}, "
-                    f"redundancy {sample.ats.redundancy.shown()}; touch no plug",
-                    "watching",
-                )
-                return False
-            self.back_since = now if self.back_since is None else self.back_since
-            left = STEADY_S - (now - self.back_since)
-            unit.say(f"source {secondary.name} is back, watching {max(left, 0):.0f} s more; touch no plug", "watching")
-            return now - self.back_since > STEADY_S
-        watched = unit.observer.watch().unbroken_since_s is not None
-        if not sample.answered and self.back_since is not None and watched:
-            # A lost answer; too many of them in a row are a break, which starts anew (_broken).
-            unit.say(f"source {secondary.name} is back, no answer for a moment; touch no plug", "watching")
-            return False
-        self.back_since = None
-        if sample.answered and source.status.is_(Health.FAIL):
-            self.seen_back = False
-        self._guide(sample, now)
-        return False
-
-    def _guide(self, sample: Sample, now: float) -> None:
-        unit, name = self.unit, self.primary.other.name
-        self.problem = self._problem(sample)
-        if self.problem:
-            self.fine_since = None
-            self._withdraw(self.problem)
-            return
-        self.fine_since = now if self.fine_since is None else self.fine_since
-        transferred = unit.observer.transferred_s
-        recently = transferred is not None and now - transferred < TRANSFER_WAIT_S
-        if not self.allowed and now - self.fine_since >= self.again_s and not recently:
-            self.allowed = self.given = True
-            unit.record("permission_reconnect", source=name)
-            limit = span_text(unit.options.action_timeout_s)
-            unit.say(f"you may reconnect source {name} now (within {limit})", "permission")
-        if self.allowed:
-            unit.say(
-                f"source {name} not back yet: {sample.ats.input(self.primary.other).voltage_v.shown('V')}", "watching"
-            )
-        else:
-            unit.say(f"measuring, DO NOT RECONNECT source {name} yet", "watching")
-
-    def _problem(self, sample: Sample) -> str:
-        if not sample.answered:
-            return "the card does not answer"
-        for check in (controller_comm, switch_healthy, primary_healthy, primary_selected):
-            found = check(sample, self.rules)
-            if not found.ok:
-                return found.observed
-        same = self.unit.same()
-        if not same.ok:
-            return same.observed
-        if self.unit.observer.watch().unbroken_since_s is None:
-            return "the measurement was interrupted"
-        return ""
-
-    def _withdraw(self, why: str) -> None:
-        self.again_s = AGAIN_S
-        if self.allowed:
-            self.allowed = False
-            self.unit.record("permission_withdrawn", reason=why)
-        name = self.primary.other.name
-        if self.seen_back:
-            text = f"{why}. Source {name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
-        else:
-            text = f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again"
-        self.unit.say(text, f"withdrawn {why[:40]}")
-
-
-def _restore_loads(unit: Unit) -> None:
-    """no_load: the inputs as in the baseline for more than 60 s, then the word to connect the loads."""
-    before = baseline(unit)
-    end = unit.clock.now() + unit.options.action_timeout_s
-    since: float | None = None
-    breaks = unit.observer.breaks
-    while True:
-        unit.stop_if_orphaned()
-        sample = unit.observer.next()
-        now = unit.clock.now()
-        if unit.disturbance:
-            raise Stop("state", f"undisturbed: {unit.disturbance}")
-        if unit.observer.breaks != breaks:
-            _settle_again(unit, "the watch over the controller was interrupted")
-            breaks, since = unit.observer.breaks, None
-            continue
-        problem = _inputs_problem(unit, sample, before)
-        if problem:
-            since = None
-            unit.say(f"CONNECT NO LOAD: {problem}", "watching")
-        else:
-            since = now if since is None else since
-            if now - since > STEADY_S:
-                unit.record("permission_load")
-                unit.record("redundant")
-                unit.say("you may connect the loads now", "permission")
-                return
-            unit.say(f"CONNECT NO LOAD yet: {STEADY_S - (now - since):.0f} s more", "watching")
-        if now >= end:
-            raise Stop("timeout", f"the inputs are not as before: {problem}", state=State.RESTORE_FAILED)
 
 
 def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None) -> str:
     if not sample.answered:
         return "the card does not answer"
-    rules = Rules(Method.NO_LOAD, unit.options.primary)
+    rules = Rules(Method.NO_LOAD, unit.primary)
     for check in (controller_comm, switch_healthy):
         found = check(sample, rules)
         if not found.ok:
@@ -300,4 +396,8 @@ def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None
             return f"{key} reads {value}, before it was {wanted.get(key)}"
     if not (ats.input_a.status.is_(Health.OK) or ats.input_b.status.is_(Health.OK)):
         return "no input is ok"
-    return "" if unit.observer.watch().unbroken_since_s is not None else "the measurement was interrupted"
+    facts, watch = unit.log.facts(), unit.observer.watch()
+    if watch.unbroken_since_s is None:
+        return "the measurement was interrupted"
+    failed = failed_stands(facts, watch, True)
+    return f"a failed download stands: {failed}" if failed else ""

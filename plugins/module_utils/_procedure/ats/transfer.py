@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwareFile
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import hands_off
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -29,6 +32,8 @@ LAST_BLOCK_HOLD_S = 60.0
 # How long, after login, readings may be missing before the file is not sent after all.
 GATE_S = 60.0
 BLIND_LIMIT_S = 600.0
+# A card that still answers so long after STOR is not deaf while it stores.
+DEAF_FROM_S = 10.0
 # An app that starts shows its version a little later than the AOS.
 VERSION_S = 180.0
 
@@ -53,10 +58,15 @@ class Gate:
         self.last_seen: Verdict | None = None
         self.contradicted = False
         self.stor_agreed = False
+        self.stor_s = 0.0
+        self.answered_at_stor = False
+        self.unseen = False
         self.done = 0
         self.ended_s: float | None = None
         self._warned = False
         self._faulty = False
+        # SAFETY 4.4: how long a missing answer holds the app's last block.
+        self.hold_s = max(LAST_BLOCK_HOLD_S, unit.bounds.stability_s + 30.0)
 
     def verdict(self) -> Verdict:
         unit = self.unit
@@ -86,12 +96,19 @@ class Gate:
         began = unit.clock.now()
         while True:
             verdict = self.verdict()
-            if verdict.permitted:
-                self.stor_agreed = True
+            if verdict.permitted and unit.permit.may_send:
+                if not self.stor_agreed:
+                    self._agree()
                 return
-            if verdict.contradicted or unit.clock.now() - began >= GATE_S:
-                raise Cut("; ".join(verdict.reasons), verdict)
+            if verdict.contradicted or not unit.permit.may_send or unit.clock.now() - began >= GATE_S:
+                raise Cut("; ".join(verdict.reasons) or "the deed has ended", verdict)
             unit.observer.next()
+
+    def _agree(self) -> None:
+        """STOR is the very next thing; the file is begun in mind, its record stands already."""
+        self.stor_agreed, self.stor_s = True, self.unit.clock.now()
+        self.answered_at_stor = self.unit.observer.newest.answered
+        self.unit.keeper.file(self.file.kind, FileEvent.STOR, write=False)
 
     def idle(self) -> None:
         self._observe(self._sample)
@@ -119,21 +136,22 @@ class Gate:
         self.unit.say(f"sending {self.file.kind} {self.file.version}: {share} %, DO NOT TOUCH ANY PLUG", "sending")
 
     def _look(self) -> None:
-        newest = self.unit.observer.newest
+        unit, newest = self.unit, self.unit.observer.newest
         if newest is self._judged or self.last_released or not self.stor_agreed:
             return
         self._judged = newest
+        unit.follow_deed()
         verdict = self.verdict()
-        if not verdict.contradicted:
+        if not verdict.contradicted and unit.permit.may_send:
             return
-        reason = "; ".join(f"{check.id}: {check.observed}" for check in verdict.contradicted)
+        reason = "; ".join(f"{check.id}: {check.observed}" for check in verdict.contradicted) or "the deed has ended"
         if self.cuts:
             raise Cut(reason, verdict)
         if not self._warned:
             # A half-written AOS may leave the card without one: an AOS transfer is never cut [?].
             self._warned = True
-            self.unit.record("contradiction", during=self.file.file, reason=reason)
-            self.unit.say(f"{reason}; the AOS transfer goes on, TOUCH NO PLUG", "contradiction")
+            unit.say(f"{reason}; the AOS transfer goes on, TOUCH NO PLUG", "contradiction")
+            unit.record("contradiction", during=self.file.file, reason=reason)
 
     def last_block(self, done: int, total: int) -> None:
         if not self.cuts:
@@ -141,20 +159,64 @@ class Gate:
             return
         unit = self.unit
         began = unit.clock.now()
+        written = False
         while True:
             verdict = self.verdict()
-            if verdict.permitted:
-                unit.record("last_block", done=done, total=total)
-                self.last_released = True
-                return
-            if verdict.contradicted or unit.clock.now() - began >= LAST_BLOCK_HOLD_S:
+            unseen = not verdict.permitted and self._deaf(verdict, began)
+            if verdict.permitted or unseen:
+                if not written:
+                    # Record, verdict, send: the disk may take its time, and the verdict is asked for again behind it.
+                    self._write_intent(done, total, unseen, verdict)
+                    written = True
+                    continue
+                if unit.permit.may_send or self.last_released:
+                    self.unseen = unseen
+                    if not self.last_released:
+                        unit.keeper.last_block()
+                    # Asked again where it could not leave at once: it counts as sent from the first time on.
+                    self.last_released = True
+                    return
+            if verdict.contradicted or not (unit.permit.may_send or self.last_released):
+                raise Cut("; ".join(verdict.reasons) or "the deed has ended", verdict)
+            if unit.clock.now() - began >= self.hold_s and not self._deaf(verdict, began):
+                self._remember_deafness()
                 raise Cut("; ".join(verdict.reasons), verdict)
             unit.say("app's last block held until the verdict holds again, TOUCH NO PLUG", "held")
             unit.observer.next()
 
+    def _write_intent(self, done: int, total: int, unseen: bool, verdict: Verdict) -> None:
+        try:
+            self.unit.record_or_stop("sent_unseen" if unseen else "last_block", done=done, total=total)
+        except Stop as exc:
+            raise Cut(exc.message, verdict) from exc
+
+    def _deaf(self, verdict: Verdict, began: float) -> bool:
+        """A card that is deaf while it stores (SAFETY 4.4): after the hold the last verdict carries over."""
+        unit, now = self.unit, self.unit.clock.now()
+        if now - began < self.hold_s or verdict.contradicted or self.contradicted:
+            return False
+        known_deaf = unit.keeper.files["app"].deaf
+        last_s = unit.observer.good.at_s if unit.observer.good else 0.0
+        silent_since_stor = self.answered_at_stor and last_s <= self.stor_s + DEAF_FROM_S
+        carried = self.last_seen if self.blind is None else self.blind.carried
+        return (
+            (silent_since_stor or known_deaf)
+            and not unit.observer.newest.answered
+            and carried is not None
+            and not carried.contradicted
+            and unit.permit.may_send
+            and now - self.stor_s < BLIND_LIMIT_S
+        )
+
+    def _remember_deafness(self) -> None:
+        """It answered a while into the storing and then fell silent: on the next try it counts as deaf."""
+        unit = self.unit
+        if self.answered_at_stor and not unit.observer.newest.answered:
+            unit.keeper.file("app", FileEvent.DEAF)
+
 
 def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Gate:
-    """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in unit.sent.
+    """Interlock, login, identity over that login, verdict again, STOR. Raises Stop; what was sent is in the keeper.
 
     The gate that comes back knows the last verdict that the ATS itself answered for, and when the file had ended.
     """
@@ -169,20 +231,11 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         gate = Gate(unit, file, blind)
         verdict = _last_moment(unit, gate, blind_end_s)
         unit.log.rebase(file.file)
-        checks = [check.to_result() for check in verdict.checks]
         # Nothing leaves before this record is on the disk: a later run must know that it began.
         if unit.options.method is Method.RECOVERY:
             unit.record_or_stop("recovery_attempt", file=file.file, starts=unit.log.starts())
-        unit.record_or_stop(
-            "stor_begin",
-            file=file.file,
-            version=str(file.version),
-            sha256=file.sha256,
-            size=file.size,
-            loads_off=unit.relies_on_no_load(),
-            checks=checks,
-        )
-        unit.sent.begun.append(file.file)
+        unit.record_or_stop("verdict", file=file.file, checks=[check.to_result() for check in verdict.checks])
+        unit.keeper.agree(Sending(file.file, file.kind, str(file.version), file.sha256, file.size))
         unit.say(f"sending {file.file}, DO NOT TOUCH ANY PLUG", "sending begins")
         with held_signals():
             _store(unit, file, login, data, gate)
@@ -200,41 +253,37 @@ def _store(unit: Unit, file: FirmwareFile, login: Login, data: bytes, gate: Gate
     except Cut as exc:
         login.abort()
         unit.expect_restart = False
-        unit.record("stor_cut", file=file.file, reason=str(exc), bytes=gate.done, never_begun=_never_begun(unit, gate))
-        if gate.stor_agreed:
-            unit.sent.app_cut = True
-        else:
-            unit.sent.begun.remove(file.file)
+        _broken(unit, file, gate, FileEvent.CUT, str(exc))
         raise Stop("refused", f"the transfer of {file.file} was cut before its last block: {exc}", exc.verdict) from exc
     except TransportError as exc:
         login.abort()
-        gate.ended_s = unit.clock.now()
-        never = _never_begun(unit, gate)
         if not gate.stor_agreed:
             unit.expect_restart = False
-            unit.sent.begun.remove(file.file)
-        elif not gate.last_released and file.kind == "app":
-            unit.sent.app_cut = True
-        else:
-            setattr(unit.sent, file.kind, True)
-        unit.record("stor_failed", file=file.file, reason=exc.message, bytes=gate.done, never_begun=never)
+        _broken(unit, file, gate, _fate(file, gate), exc.message)
         raise Stop("transfer", f"the transfer of {file.file} broke off: {exc.message}") from exc
     except Exception as exc:
         login.abort()
-        gate.ended_s = unit.clock.now()
-        if file.kind == "app" and not gate.last_released:
-            unit.sent.app_cut = True
-        else:
-            setattr(unit.sent, file.kind, True)
-        unit.record("stor_failed", file=file.file, reason=type(exc).__name__, bytes=gate.done, never_begun=False)
+        _broken(unit, file, gate, _fate(file, gate), type(exc).__name__)
         raise
-    setattr(unit.sent, file.kind, True)
-    unit.record("stor_end", file=file.file)
+    unit.keeper.file(file.kind, FileEvent.END)
+    unit.keeper.write_down()
+    if gate.unseen:
+        unit.sent_unseen = True
+        unit.say("the app's last block was sent to a card that is silent while it stores", "unseen")
 
 
-def _never_begun(unit: Unit, gate: Gate) -> bool:
-    """Not even STOR was said, and no file before this one: the run has done nothing to the unit."""
-    return not gate.stor_agreed and len(unit.sent.begun) == 1
+def _fate(file: FirmwareFile, gate: Gate) -> FileEvent:
+    """Of a file whose connection broke: an app before its last block was reset by us, anything else may be in whole."""
+    return FileEvent.CUT if file.kind == "app" and not gate.last_released else FileEvent.BREAK
+
+
+def _broken(unit: Unit, file: FirmwareFile, gate: Gate, event: FileEvent, reason: str) -> None:
+    gate.ended_s = unit.clock.now()
+    unit.keeper.file(file.kind, event)
+    if unit.permit.state is PermitState.SENDING:
+        # The app's last block did not leave, or it was the AOS, which is not the dangerous one.
+        unit.keeper.send(What.FILE_OVER, reason)
+    unit.record("stor_cut" if event is FileEvent.CUT else "stor_failed", file=file.file, reason=reason, bytes=gate.done)
 
 
 def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
@@ -245,7 +294,10 @@ def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
             unit.stop_if_orphaned()
         if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
             raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
+        unit.follow_deed()
         verdict = gate.verdict()
+        if not unit.permit.may_send:
+            raise Stop("refused", "; ".join(verdict.reasons) or "the deed has ended", verdict)
         if verdict.permitted:
             return verdict
         if verdict.contradicted or unit.clock.now() >= end:
@@ -282,6 +334,7 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         newest = unit.observer.newest
         shown = newest.identity.aos if file.kind == "aos" else newest.identity.app
         if unit.clock.now() >= end or (newest.answered and shown.version is not None):
+            _deny(unit, file, newest)
             raise Stop("transfer", f"after {file.file} the card runs {shown.version or 'no app'}, not {file.version}")
         unit.say(f"{file.kind} sent, waiting for its version, {hands_off(unit)}", "version")
         unit.observer.next()
@@ -290,9 +343,21 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         raise Stop("state", f"undisturbed: {unit.disturbance}")
     unit.expect_restart = False
     unit.observer.forget_breaks()
-    unit.sent.whole[file.kind] = True
+    unit.keeper.file(file.kind, FileEvent.PROVED)
+    unit.proved[file.kind] = True
+    if unit.permit.state is PermitState.SENDING:
+        unit.keeper.send(What.FILE_OVER, file.file)
     unit.record("restarted", file=file.file, uptime_s=sample.uptime_s, version=str(file.version))
     return sample
+
+
+def _deny(unit: Unit, file: FirmwareFile, sample: Sample) -> None:
+    """The card is back and proves to run without the file."""
+    if not sample.answered:
+        return
+    unit.keeper.file(file.kind, FileEvent.DENIED)
+    if unit.permit.state is PermitState.SENDING:
+        unit.keeper.send(What.FILE_OVER, f"{file.file} does not run")
 
 
 def _proved(sample: Sample, file: FirmwareFile) -> bool:

@@ -6,13 +6,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Found, Method, Rules, secondary_dead
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    Method,
+    Rules,
+    reads_live,
+    secondary_dead,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, last_backup, used_starts
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness import (
     another_unit,
     covered,
@@ -20,46 +27,69 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness impo
     package_fits,
     restarted,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import ALLOWS_CONNECT
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import (
-    Blind,
-    Case,
-    Verdict,
-    judge,
-    secondary_seen_live,
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
+    VOID,
+    Context,
+    State,
+    next_action,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Case, judge
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Bounds, Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
+    BY_DEED,
+    NO_LOAD,
+    PROMISES,
+    SECONDARY,
+    Permit,
+    PermitState,
+    What,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import old_readings, readings_of
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Redundancy
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
     WHATS,
+    Floors,
     Judged,
     Subject,
+    Ways,
     judge_confirmation,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
-from ansible_collections.dcops.apc.plugins.module_utils._domain.samedevice import LoginFacts, same_unit
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Heard, Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Progress, Sent
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Sent
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.peers import Peers
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
-    Evidence,
-    NoEvidence,
-    history,
-    last_word,
-)
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import Observer
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import Locks, StateDir, key_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, Run
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Login
 
+# SAFETY 2: a deed ends 12 h after it, and when no run watched for 30 minutes.
+DEED_LIMIT_S = 12 * 3600.0
+NO_RUN = timedelta(minutes=30)
+# SAFETY 3: what a later process of the permit may build on.
+CARRY_GAP_S = 60.0
+# How often it is written down that a run watches.
+NOTE_S = 30.0
+# Longer than a restart of the card explains (SAFETY 6).
+SILENCE_S = 120.0
 
-class Unit:
-    """Wiring of one unit: clock, observer, log, login, evidence, and the case that the interlock judges."""
+
+class Unit(Run[Sample]):
+    """One ATS under a run: its log and the case that the interlock judges, beside what every run has."""
+
+    observer: AtsObserver
+    unit_kind = "ats"
 
     def __init__(
         self,
@@ -79,135 +109,164 @@ class Unit:
         on_first: Callable[[Sample], None] = lambda sample: None,
         orphaned: Callable[[], bool] = lambda: False,
         hide: Callable[[Any], Any] = lambda value: value,
+        hearing: Hearing | None = None,
     ) -> None:
-        self.label, self.address, self.port = label, address, port
-        self.clock, self.options, self.progress = clock, options, progress
-        self.package, self.contents, self.peers = package, contents or {}, peers
-        self.store = store
-        self.run_id = uuid.uuid4().hex[:12]
-        self.factor = 1.0
-        self.bounds = Bounds.for_factor(self.factor, options.stability_s)
-        self.observer = Observer(clock, read, options.poll_interval_s, self.bounds)
-        self.observer.on_sample = self._on_sample
+        bounds = Bounds.for_factor(1.0, options.stability_s)
+        observer = AtsObserver(clock, read, options.poll_interval_s, bounds)
         self.log = LogTracker()
-        self.login_facts: LoginFacts | None = None
-        self.evidence: Evidence | NoEvidence = NoEvidence()
-        self.locks: Locks | None = None
-        self.earlier: list[dict[str, object]] = []
-        self.earlier_known = False
+        super().__init__(
+            label,
+            address,
+            port,
+            clock,
+            observer,
+            open_login,
+            self.log,
+            options,
+            progress,
+            store=store,
+            on_first=on_first,
+            orphaned=orphaned,
+            hide=hide,
+        )
+        self.options = options
+        self.package, self.contents = package, contents or {}
+        self.peers = Peers(clock, peers)
+        self.peer_keys = [key for peer in peers for key in peer.keys]
+        self.hearing = hearing or Hearing()
+        self.keeper = Keeper(self)
+        self.sent = Sent(self.keeper)
+        # Told of every sample, also of those taken while a login waits.
+        self.listeners: list[Callable[[Sample], None]] = []
         # What the unit showed at the newest backup, as evidence has it.
         self.old: frozenset[str] = frozenset()
-        # May the end of this job let anybody reconnect (SAFETY 6, first row)? Only those that ask for a disconnect.
-        self.releases = False
+        self.others: list[str] = []
         self.isolated_when_last_heard = False
-        self.sent = Sent()
-        self.confirmed: dict[str, Judged] = {}
-        self.disturbance = ""
+        self.judged: dict[str, Judged] = {}
         self.expect_restart = False
+        # In settling, and only there, a restart starts the count anew instead of ending the run (SAFETY 4.6).
+        self.tolerates_restarts = False
         # Has the ATS answered since the card's last start? Then no window is blind any more (SAFETY 4.5).
         self.app_answered = False
         self.restarts_before_send = 0
-        self.evidence_lost = ""
-        # Has this run given a permission, and does one stand now?
-        self.asked = False
-        self.permission_stands = False
+        self.sent_unseen = False
+        self.proved: dict[str, bool] = {}
+        self.asks = False
+        # How long an earlier process of this permit had watched without a break, up to this one's first sample.
+        self.carried_watch_s = 0.0
+        self._carried = False
+        self._deed_heard_s: float | None = None
+        self._heard: Heard | None = None
+        self._noted_s = 0.0
+        self._last_in: datetime | None = None
+        self._model: str | None = None
+        self._moment: tuple[object, ...] = ()
+        self._verdicts: dict[tuple[object, ...], Verdict] = {}
         self.read_whole = read_whole
-        self._open_login = open_login
-        self._on_first = on_first
-        self._hide = hide
-        self._orphaned = orphaned
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
-    def first_contact(self, tries: int = 3) -> Sample:
-        """The first answer; fixes the clock's factor and the bounds. Raises TransportError("timeout") on silence."""
-        for _attempt in range(tries):
-            first = self.observer.poll()
-            second = self.observer.poll() if first.answered else first
-            if second.answered:
-                # One odd answer must not set a real unit's clock: two agree, and the login has to (same_unit).
-                if first.identity.simulated != second.identity.simulated or second.identity.oddly_simulated:
-                    raise Stop(
-                        "identity", "the unit's word on whether it is simulated is not the same twice, or not clear"
-                    )
-                self._on_first(second)
-                self.factor = float(second.identity.simulated or 1)
-                self.bounds = Bounds.for_factor(self.factor, self.options.stability_s)
-                self.observer.start_over(self.bounds)
-                # What was seen before the clock was set was held against the wrong factor.
-                self.disturbance = ""
-                for _try in range(tries):
-                    third = self.observer.poll()
-                    if third.answered:
-                        return third
-                raise TransportError("timeout", third.error or "the card stopped answering")
-            self.clock.sleep(1.0)
-        raise TransportError("timeout", second.error or "the card does not answer by SNMP")
+    @property
+    def under_way(self) -> bool:
+        return not self.sent.nothing
 
     @property
-    def simulated(self) -> bool:
-        good = self.observer.good
-        return bool(good and good.identity.simulated)
+    def permit(self) -> Permit:
+        return self.keeper.permit
 
-    def keys(self) -> list[str]:
-        """Every name by which this unit is known now: pinned address and port, card SN, A.1.6."""
-        found = [key_of("addr", f"{self.address}-{self.port}")]
-        good = self.observer.good
-        if good is not None:
-            for kind, text in (("card", good.identity.serial), ("ats", good.ats.serial)):
-                serial = usable_serial(text)
-                if serial:
-                    found.append(key_of(kind, serial))
-        return found
+    def announce(self) -> None:
+        """The first line of every run that may ask or send, before anything is measured (SAFETY 2)."""
+        self.asks = True
+        self.stop_words(VOID)
 
     def begin(self, step: str, writing: bool) -> None:
-        """Locks, evidence and confirmations. ``writing`` False (check mode, info): nothing is left behind."""
-        if self.store is not None and writing:
-            self.store.prepare()
-            self.locks = self.store.locks(self.run_id)
-            self.locks.add(self.keys())
+        """Locks, evidence, the permit and the words. ``writing`` False (check mode, info): nothing is left behind."""
+        self.open(step, writing, method=self.options.method.value)
         if self.store is not None:
-            folder = self.store.folder("evidence", self.simulated)
-            self.earlier = history(folder, self.keys()) if folder.is_dir() else []
-            self.earlier_known = True
             self._load_earlier()
-            if writing:
-                header = {
-                    "step": step,
-                    "label": self.label,
-                    "simulated": self.simulated,
-                    "method": self.options.method.value,
-                    "change_reference": self.options.change_reference,
-                    "unit": self.unit_facts(),
-                }
-                self.evidence = Evidence(folder, self.run_id, self.keys(), header, self.clock.wall(), self._hide)
+        self.keeper.open(self.earlier)
+        if writing and self.locks is not None and self.peer_keys:
+            self.locks.share(self.peer_keys)
+        for other in self.others:
+            self.say(f"another unit was here: {other}; nothing of it is used", "another unit")
+        if writing:
+            self._take_over()
         self.note_readings()
-        self._judge_confirmations()
+        self._judge_words()
         self.record(
             "confirmations",
             judged={
                 what: {"ok": judged.ok, "reason": judged.reason, "verifiable": judged.verifiable}
-                for what, judged in self.confirmed.items()
+                for what, judged in self.judged.items()
             },
         )
+        if writing and self.judged["unit_removed"].ok and self.permit.state is not PermitState.NONE:
+            self.keeper.send(What.REMOVED, self.judged["unit_removed"].text)
+
+    def _take_over(self) -> None:
+        """What a dead process left: its permission is withdrawn before anything is measured, its file is accounted "
+        "for."""
+        if self.permit.stands:
+            words = "STOP: the permission of an earlier run, which is gone, is withdrawn. Touch no plug and no load"
+            self.keeper.take(What.WITHDRAW, words, "the run that gave it is gone")
+        self.keeper.reconcile()
+        over = self._deed_over_since_then()
+        if over and self.permit.deed:
+            self.keeper.take(What.DEED_ENDS, "", over)
+        elif self.permit.deed:
+            self._deed_heard_s = self.clock.now() - self._age_of(self.permit.deed_at)
+
+    def _deed_over_since_then(self) -> str:
+        """Between two processes: no run for 30 minutes, or a restart of the card that no file of ours caused."""
+        if not self.permit.deed:
+            return ""
+        now, stamps = self.clock.wall(), []
+        for record in self.earlier:
+            with suppress(ValueError):
+                stamps.append(datetime.fromisoformat(str(record.get("t", ""))))
+        last = max((stamp for stamp in stamps if stamp.tzinfo is not None and stamp <= now), default=None)
+        if last is None or now - last > NO_RUN:
+            return "no run watched for 30 minutes"
+        note, uptime = self._last_note(), self.observer.newest.uptime_s
+        if note is None or uptime is None or not isinstance(note.get("uptime_s"), (int, float)):
+            return "it is not known whether the card has restarted since"
+        return "the card has restarted since, and not by a file of ours" if uptime < float(note["uptime_s"]) else ""
+
+    def _last_note(self) -> dict[str, Any] | None:
+        return next((record for record in reversed(self.earlier) if record.get("kind") == "watching"), None)
+
+    def _age_of(self, stamp: str) -> float:
+        try:
+            age = (self.clock.wall() - datetime.fromisoformat(stamp)).total_seconds()
+        except ValueError:
+            return DEED_LIMIT_S
+        # A stamp later than now is not fresh.
+        return age * self.factor if age >= 0 else DEED_LIMIT_S
+
+    def deed_too_old(self) -> str:
+        heard = self._deed_heard_s
+        if heard is None or self.clock.now() - heard > DEED_LIMIT_S:
+            return "it was said more than 12 h ago"
+        return ""
+
+    def of_this_unit(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        good = self.observer.good
+        if good is None:
+            return records
+        kept, others = of_this_unit(records, good.identity.serial, good.ats.serial)
+        facts = [record["unit"] for record in others if isinstance(record.get("unit"), dict)]
+        self.others = sorted({f"{unit.get('model')}, serial {unit.get('ats_serial')}" for unit in facts})[:5]
+        return kept
 
     def note_readings(self) -> None:
         """For a run after a cold start to know as old. Also where it shows nothing: what is known later is new then."""
         sample = self.observer.newest
         self.record("readings", values=readings_of(sample.ats), uptime_s=sample.uptime_s)
 
-    def stop_if_orphaned(self) -> None:
-        """A worker whose ansible-playbook was killed tells nobody anything any more: it ends at the next safe point."""
-        if self._orphaned():
-            raise Interrupted("the end of ansible-playbook, which had started it")
-
     def same(self) -> Found:
         """Is it one unit that answers by SNMP and over the login? Asked wherever a log's word is relied on."""
-        good = self.observer.good
-        if good is None:
-            return Found(False, "no answer", missing=True)
-        found = same_unit(good, self.login_facts)
-        if self.login_facts is None and not found.ok:
+        found = self.session.same()
+        if self.session.facts is None and not found.ok and self.observer.good is not None:
             return Found(False, f"{found.observed}: {self.log.error}", missing=found.missing)
         return found
 
@@ -225,7 +284,8 @@ class Unit:
             return
         self.old = old_readings(self.earlier[:newest])
         paths = self.earlier[newest].get("paths")
-        path = Path(str(paths.get("event.txt"))) if isinstance(paths, dict) else None
+        # Written beside the evidence, and kept as it is called there: the folder may have been moved since.
+        path = self.store.path / str(paths.get("event.txt")) if isinstance(paths, dict) and self.store else None
         try:
             self.log.earlier = parse_event_log(path.read_bytes()) if path is not None else None
         except FileNotFoundError:
@@ -262,42 +322,238 @@ class Unit:
                     return tied
         return card
 
-    def _judge_confirmations(self) -> None:
-        now = self.clock.wall()
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    @property
+    def rests_on(self) -> str:
+        """What makes the method safe: the secondary that is out, or no load. The permit's own, once it is fixed."""
+        if self.permit.rests_on and (self.permit.fixed or not self.asks or self.permit.method):
+            return self.permit.rests_on
+        method = self.options.method
+        if method is Method.APP_ONLY:
+            disconnect = self.judged.get("will_disconnect_secondary")
+            either = disconnect is not None and disconnect.ok and self.options.primary is not None
+            return SECONDARY if either else NO_LOAD
+        return SECONDARY if method is Method.SINGLE_SOURCE else NO_LOAD
+
+    @property
+    def primary(self) -> Source | None:
+        """The input that stays: the permit's while anything is out, else the option's."""
+        if self.permit.fixed and self.permit.primary in ("A", "B"):
+            return Source[self.permit.primary]
+        return self.options.primary
+
+    def secondary(self) -> Source:
+        if self.primary is None:
+            raise Stop("refused", "primary_source is needed: it names the input that stays")
+        return self.primary.other
+
+    def secondary_name(self) -> str:
+        return self.secondary().name
+
+    def rules(self) -> Rules:
+        return Rules(Method.SINGLE_SOURCE, self.primary)
+
+    def reads_live(self, source: Source, sample: Sample | None = None) -> bool:
+        return reads_live(sample or self.observer.newest, source)
+
+    def floors(self) -> Floors:
+        return Floors(tuple(self.keeper.releases), tuple(self.keeper.attempts), self._last_in, tuple(self.permit.spent))
+
+    def _judge(self, what: str) -> Judged:
         subject = Subject(self.subject_serial(), self.address)
-        exact = self.options.method in (Method.APP_ONLY, Method.RECOVERY)
-        floor = last_word(self.earlier, [state.value for state in ALLOWS_CONNECT]) if exact else None
+        given, now, zone = self.options.confirmations, self.clock.wall(), self.options.zone
+        return judge_confirmation(what, given, subject, now, zone, self.floors())
+
+    def _judge_words(self) -> None:
+        """When a run is first given them; a deed is judged anew when it is asked for."""
+        with suppress(ValueError):
+            self._last_in = datetime.fromisoformat(self.permit.last_in_at) if self.permit.last_in_at else None
         for what in WHATS:
-            self.confirmed[what] = judge_confirmation(
-                what, self.options.confirmations, subject, now, self.options.zone, exact, floor
+            self.judged[what] = self._judge(what)
+
+    def take_promise(self) -> None:
+        """Brings this run under a permit: the promise of what its method rests on. A word that does not count is kept
+        as
+        a reason and refuses by the check ``promised``."""
+        method, primary = self.options.method, self.options.primary
+        self._refuse_another_method(method, primary)
+        rests_on, permit = self.rests_on, self.permit
+        judged = self.judged[PROMISES[rests_on]]
+        who = {"method": method.value, "primary": primary.name if primary else "", "rests_on": rests_on}
+        follows = method.value in BY_DEED and permit.method != method.value and permit.promise
+        if follows and permit.state in (PermitState.ASKED, PermitState.ISOLATED, PermitState.WITHDRAWN):
+            self.keeper.send(What.FOLLOW, judged.text if judged.ok else "", **who)
+        elif judged.ok and (judged.text != permit.promise or permit.state is PermitState.ASKED):
+            self.keeper.send(What.PROMISE, judged.text, **who)
+
+    def _refuse_another_method(self, method: Method, primary: Source | None) -> None:
+        permit = self.permit
+        if not permit.fixed or permit.state in (PermitState.SETTLED, PermitState.CLOSED) or method.value in BY_DEED:
+            return
+        wanted = (method.value, primary.name if primary else permit.primary)
+        if wanted != (permit.method, permit.primary) and permit.method not in BY_DEED:
+            raise Stop(
+                "refused",
+                f"permit {permit.number} is fixed on {permit.method}"
+                f"{f', primary source {permit.primary}' if permit.primary else ''} while anything is out",
             )
+
+    @property
+    def confirmed(self) -> dict[str, Judged]:
+        """What the interlock judges by: the permit's promise and deed, and the statements of a recovery."""
+        permit, rests_on = self.permit, self.rests_on
+        found = {what: judged for what, judged in self.judged.items() if what in ("power_cycled", "one_input")}
+        missing = self.judged.get(PROMISES[rests_on])
+        reason = missing.reason if missing is not None else "was not judged"
+        if missing is not None and missing.ok and permit.refusal:
+            reason = permit.refusal
+        found["promise"] = (
+            Judged(True, f"promised: {permit.promise}") if permit.promise else Judged(False, reason, refused=True)
+        )
+        for what in (SECONDARY, NO_LOAD):
+            said = bool(permit.deed) and permit.rests_on == what
+            text = (
+                f"said by {permit.deed_by} at {permit.deed_at}"
+                if said
+                else f"not said; {'; '.join(self.ways(what).lines())}"
+            )
+            found[what] = Judged(said, text)
+        return found
+
+    def ways(self, what: str | None = None) -> Ways:
+        chosen = what or self.rests_on
+        source = self.primary.other.name if chosen == SECONDARY and self.primary is not None else ""
+        return Ways(chosen, source, self.hearing.on_terminal)
+
+    def beforehand(self) -> Judged:
+        return self._judge(self.rests_on)
+
+    def listen(self, out: bool | None) -> str:
+        """A deed that counts now, whichever way it came; empty where there is none."""
+        if self.permit.deed:
+            return ""
+        serial = self.subject_serial() or ""
+        heard = self.hearing.listen(self.clock.wall(), out is False, serial, self._last_in, self.beforehand)
+        self._heard = heard if heard is not None else self._heard
+        if out is False:
+            self._heard = None
+        return self._heard.text if self._heard is not None else ""
+
+    def take_deed(self) -> None:
+        heard, self._heard = self._heard, None
+        if heard is None:
+            return
+        sent = self.keeper.send(What.DEED, heard.text, by=heard.by, rests_on=self.rests_on)
+        if sent:
+            self._deed_heard_s = self.clock.now() - self._age_of(heard.at.isoformat())
+            self.say(f"taken: {self.what_is_out()} ({heard.by})", "deed")
+
+    def follow_deed(self) -> None:
+        """While a file is on its way: a reading, or time, that ends the deed."""
+        sample = self.observer.newest
+        out: bool | None = None
+        if sample.answered and sample.app_answers:
+            if self.rests_on == NO_LOAD:
+                out = False if sign_of_load(sample.ats.load) else None
+            elif self.primary is not None and reads_live(sample, self.primary.other):
+                out = False
+        seen = Seen(out=out, deed_over=self.deed_too_old() if self.permit.deed else "")
+        what = conduct.watching(self.permit, seen)
+        if what is not None:
+            self.keeper.take(
+                what, f"STOP, TOUCH NO PLUG: the word that {self.what_is_out()} counts no more", seen.deed_over
+            )
+
+    def what_is_out(self) -> str:
+        return "no load is connected" if self.rests_on == NO_LOAD else f"source {self.secondary_name()} is out"
+
+    def given_words(self) -> str:
+        """Every word that this run was given: a release spends them all."""
+        return "\n".join(item.text for item in self.options.confirmations)
+
+    def app_was_sent(self) -> bool:
+        """Did an app go in under the permit at hand, whatever became of it?"""
+        app = self.keeper.files.get("app")
+        if app is not None and app.counts_as_sent:
+            return True
+        for record in reversed(self.earlier):
+            if record.get("kind") == "settled":
+                return True
+            if record.get("kind") == "permit" and (record.get("event") or {}).get("what") in ("promise", "release"):
+                return False
+        return False
+
+    # -- the rack that may be dark -------------------------------------------------------------------------------
+
+    def dark_state(self) -> State | None:
+        """The primary reads lost, or the card is silent for longer than a restart explains, and the secondary is "
+        "out."""
+        permit, primary = self.permit, self.primary
+        out = permit.was_out and permit.rests_on == SECONDARY and permit.state is not PermitState.CLOSED
+        if not out or primary is None or self.observer.good is None or not self.observer.samples:
+            return None
+        good, newest, now = self.observer.good, self.observer.newest, self.clock.now()
+        if reads_live(good, primary.other):
+            return None
+        limit = self.options.up_timeout_s if self.expect_restart else SILENCE_S
+        lost = newest.answered and newest.app_answers and newest.ats.input(primary).status.is_(Health.FAIL)
+        lost = lost and not reads_live(newest, primary)
+        if not lost and (newest.answered or now - good.at_s <= limit):
+            return None
+        failed = self.log.facts().failed
+        if not permit.unsettled and not failed:
+            return State.DARK_SETTLED if permit.state in (PermitState.SETTLED, PermitState.RETURNING) else State.DARK
+        return State.DARK_UNSETTLED
+
+    def _follow_dark(self) -> None:
+        """Said at once, in whatever step: a plug may be moved on it, so no deed and no permission outlives it."""
+        what = conduct.darkness(self.permit, Seen(dark=self.dark_state() is not None))
+        if what is not None:
+            self.keeper.take(what, self.dark_words(), "the rack may be dark")
+
+    def dark_words(self) -> str:
+        state = self.dark_state()
+        if state is None:
+            return ""
+        return next_action(state, Context(self.options.method, self.primary, no_load=False))
 
     # -- telling -------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, key: str = "") -> None:
-        mark = "SIMULATED " if self.simulated else ""
-        self.progress.say(f"{self.label}: {mark}{text}", key)
+    def stamp(self) -> str:
+        return self.clock.wall().astimezone(self.options.zone).isoformat(timespec="seconds")
 
-    def record(self, kind: str, **fields: object) -> None:
-        """Evidence. After a byte was sent a full disk must not stop the watching: it is reported instead."""
-        try:
-            self.record_or_stop(kind, **fields)
-        except Stop as exc:
-            if self.sent.nothing:
-                raise
-            self.evidence_lost = exc.message
+    def clock_words(self) -> str:
+        """The time of the newest sample, as a person at the rack reads it."""
+        here = self.clock.wall().astimezone(self.options.zone)
+        return f"{here:%H:%M:%S} {here.tzname() or ''}".strip()
 
-    def record_or_stop(self, kind: str, **fields: object) -> None:
-        """For what must be on the disk before the next thing is done. Raises Stop("state")."""
-        if kind in ("permission_withdrawn", "isolated", "redundant"):
-            self.permission_stands = False
-        elif kind.startswith("permission_"):
-            self.asked = self.permission_stands = True
-        self.evidence.write(kind, self.clock.wall(), device_s=round(self.clock.now(), 2), **fields)
+    def stop_words(self, text: str) -> None:
+        """Handed to the terminal and the job's output at once, waiting for neither (SAFETY 1.8)."""
+        stop = getattr(self.progress, "stop", None)
+        line = f"{self.label}: {self._mark}{text}"
+        if stop is not None:
+            stop(line)
+        else:
+            self.progress.say(line, f"stop {text[:60]}")
+
+    def permission_words(self, text: str) -> bool:
+        """False: nobody could be shown it, so it is not given."""
+        permit = getattr(self.progress, "permit", None)
+        line = f"{self.label}: {self._mark}{text}"
+        if permit is not None:
+            return bool(permit(line))
+        self.progress.say(line, "permission")
+        return True
 
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
+        for listener in list(self.listeners):
+            listener(sample)
+        if self.asks:
+            self._follow_dark()
         if not sample.answered:
             return
+        self._note(sample)
         if before is not None and restarted(before, sample):
             self.app_answered = False
         self.app_answered = self.app_answered or sample.app_answers
@@ -320,6 +576,66 @@ class Unit:
             )
         self._look_for_disturbance(sample, before)
 
+    def _note(self, sample: Sample) -> None:
+        """Now and then, for the next process: that a run watched, what it saw, and since when without a break."""
+        if (self.rests_on == SECONDARY and self.primary is not None and reads_live(sample, self.primary.other)) or (
+            self.rests_on == NO_LOAD and sign_of_load(sample.ats.load)
+        ):
+            self._last_in = self.clock.wall()
+        if sample.at_s - self._noted_s >= NOTE_S:
+            self.note_watch(sample)
+
+    def note_watch(self, sample: Sample) -> None:
+        self._noted_s = sample.at_s
+        watch = self.observer.watch()
+        self.record(
+            "watching",
+            uptime_s=sample.uptime_s,
+            watched_s=round(watch.unbroken_s, 1),
+            watched=[str(item) for item in sample.watched],
+            breaks=self.observer.breaks,
+        )
+
+    def carry_watch(self) -> None:
+        """Builds on earlier processes of this permit (SAFETY 3, controller_quiet): after a gap of at most 60 s, while
+        sysUpTime goes on, communication and revision read the same, and the log has no new row of the controller."""
+        good = self.observer.good
+        if self._carried or good is None or self.permit.state is PermitState.NONE or self.observer.breaks:
+            return
+        self._carried = True
+        found = 0.0
+        for place in reversed(range(len(self.earlier))):
+            note = self.earlier[place]
+            if note.get("kind") != "watching":
+                continue
+            carried = self._carried_from(note, self.earlier[:place], good)
+            if carried is None:
+                break
+            found = max(found, carried)
+            if note.get("breaks"):
+                # What was seen before that process's last break is no watch without one.
+                break
+        if found:
+            self.carried_watch_s = found
+            self.observer.carry(found)
+
+    def _carried_from(self, note: Mapping[str, Any], before: Sequence[Mapping[str, Any]], good: Sample) -> float | None:
+        try:
+            when = datetime.fromisoformat(str(note["t"]))
+            uptime_s, watched_s = float(note["uptime_s"]), float(note["watched_s"])
+            seen = list(note["watched"])
+            rows = next((list(item["rows"]) for item in reversed(before) if item.get("kind") == "log"), [])
+        except (KeyError, TypeError, ValueError):
+            return None
+        first_s = self.observer.first_good_s if self.observer.first_good_s is not None else good.at_s
+        gap_s = (good.uptime_s or 0.0) - uptime_s - (good.at_s - first_s)
+        wall_gap_s = (self.clock.wall() - when).total_seconds() * self.factor - (self.clock.now() - first_s)
+        near = 0.0 < gap_s <= CARRY_GAP_S and -5.0 <= wall_gap_s <= CARRY_GAP_S + 5.0
+        same = seen == [str(item) for item in good.watched]
+        if not (near and same and self.log.adds_nothing_of_the_controller(rows)):
+            return None
+        return max(0.0, watched_s + gap_s)
+
     def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
         if before is None or self.disturbance:
             return
@@ -332,81 +648,35 @@ class Unit:
             self.disturbance = another_unit(before, sample)
         if self.disturbance:
             return
+        if self.tolerates_restarts and again:
+            return
         if not self.expect_restart:
             self.disturbance = foreign_hand(before, sample, self.sent.nothing)
-        elif again and self.observer.restarts > self.restarts_before_send + 1:
+        elif again and not self.tolerates_restarts and self.observer.restarts > self.restarts_before_send + 1:
             # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
             self.disturbance = "the card restarted once more, and not by this run"
 
     def _note_isolation(self, sample: Sample) -> None:
         """What the controller last said of the inputs: once it is silent, its values may be old (facts/ATS)."""
-        primary = self.options.primary
-        heard = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
-        if self.confirmed and self.relies_on_no_load():
+        heard, primary = sample.ats.controller_comm.is_(Comm.ESTABLISHED), self.primary
+        if self.rests_on == NO_LOAD:
             if heard:
                 self.isolated_when_last_heard = load_zero(sample.ats.load)[0]
             elif sign_of_load(sample.ats.load):
                 self.isolated_when_last_heard = False
         elif heard and primary is not None:
-            witnessed = self.observer.witnessed(primary.other)
-            rules = Rules(Method.SINGLE_SOURCE, primary, witnessed=witnessed)
-            self.isolated_when_last_heard = secondary_dead(sample, rules).ok
-        elif primary is not None and secondary_seen_live(sample, primary):
+            self.isolated_when_last_heard = secondary_dead(sample, self.rules()).ok
+        elif primary is not None and reads_live(sample, primary.other):
             self.isolated_when_last_heard = False
-
-    def relies_on_no_load(self) -> bool:
-        """Is it the absence of a load that makes this run safe, rather than the absence of the second source?"""
-        if self.options.method is Method.APP_ONLY:
-            word = self.confirmed.get("secondary_disconnected")
-            return word is None or not word.ok or self.options.primary is None
-        return self.options.method in (Method.NO_LOAD, Method.RECOVERY)
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
     def login(self, patient: bool = True) -> Login:
         """A login of the kind that sends, with event.txt read over it; the caller closes it. Waits for a busy card."""
-        end = self.clock.now() + (self.options.busy_timeout_s if patient else 0.0)
-        pause = 5.0
-        while True:
-            try:
-                self.log.own_logins += 1
-                login = self._open_login(self.observer.poll_if_due)
-                break
-            except TransportError as exc:
-                if exc.kind in ("busy", "auth"):
-                    # The card refused it. Any other error may have come after the card had logged the login.
-                    self.log.own_logins -= 1
-                if exc.kind != "busy" or self.clock.now() >= end:
-                    raise
-                self.say(f"the card is busy, trying again: {exc.message}", "busy")
-                until = self.clock.now() + pause
-                while self.clock.now() < until:
-                    self.observer.next()
-                pause = min(pause * 2, 60.0)
-        try:
-            self._read_over(login)
-        except BaseException:
-            login.close()
-            raise
+        login = self.session.login(patient)
+        self.record("log", rows=self.log.newest_rows())
+        self.carry_watch()
         return login
-
-    def _read_over(self, login: Login) -> None:
-        protocol = self.log.protocol = getattr(login, "protocol", "ftp")
-        self.log.own_transfers += 1
-        log = parse_event_log(login.fetch("event.txt"))
-        self.log.update(log, self.clock.now())
-        facts = LoginFacts(protocol, login.banner, log.head)
-        good = self.observer.good
-        if good is not None and not same_unit(good, facts).ok:
-            # The head of event.txt may name nothing unique; config.ini holds name and address too.
-            self.log.own_transfers += 1
-            try:
-                text = login.fetch("config.ini").decode("latin-1")
-                facts = LoginFacts(protocol, login.banner, log.head, tuple(text.splitlines()[:5000]))
-            except TransportError as exc:
-                if exc.kind != "transfer":
-                    raise
-        self.login_facts = facts
 
     def read_log(self, patient: bool = True) -> bool:
         """Reads event.txt with a login of its own. False (and the reason kept) where it could not be read."""
@@ -426,12 +696,14 @@ class Unit:
         if sample is None:
             return None
         if sample.ats.model or sample.identity.model:
-            return sample.ats.model or sample.identity.model
+            self._model = sample.ats.model or sample.identity.model
+            return self._model
+        # This run's own word first: after an AOS the card may show none.
         for record in reversed(self.earlier):
             unit = record.get("unit")
-            if isinstance(unit, dict) and unit.get("model"):
+            if self._model is None and isinstance(unit, dict) and unit.get("model"):
                 return str(unit["model"])
-        return None
+        return self._model
 
     def covered(self) -> Found:
         good = self.observer.good
@@ -448,11 +720,10 @@ class Unit:
         return Found(not foreign, foreign or "nothing but this run")
 
     def case(self, blind: Blind | None = None, sending: bool = False) -> Case:
-        secondary = self.options.primary.other if self.options.primary else None
         log = self.log.facts()
         return Case(
             method=self.options.method,
-            primary=self.options.primary,
+            primary=self.primary,
             samples=self.observer.samples,
             now_s=self.clock.now(),
             bounds=self.bounds,
@@ -464,7 +735,6 @@ class Unit:
             watch=self.observer.watch(while_sending=sending),
             confirmed=self.confirmed,
             package_aos=self.package.aos.version if self.package and self.package.aos else None,
-            witnessed=secondary is not None and self.observer.witnessed(secondary),
             blind=blind,
             old=self.old if self._old_may_be_told(log.cold_start) else frozenset(),
         )
@@ -474,22 +744,19 @@ class Unit:
         return bool(start.new and start.joined and self.options.method is Method.RECOVERY)
 
     def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:
-        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer."""
-        return judge(self.case(blind, sending), before_action)
+        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer.
 
-    def check_peers(self) -> None:
-        """Raises Stop("refused") unless every peer reads fully redundant now."""
-        for peer in self.peers:
-            try:
-                sample = peer.read()
-            except TransportError as exc:
-                raise Stop("refused", f"redundancy peer {peer.label} does not answer: {exc.message}") from exc
-            if not sample.answered:
-                raise Stop("refused", f"redundancy peer {peer.label} does not answer: {sample.error}")
-            if not sample.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT):
-                raise Stop("refused", f"redundancy peer {peer.label} reads {sample.ats.redundancy.shown()}")
-
-    def close(self) -> None:
-        self.evidence.close()
-        if self.locks is not None:
-            self.locks.close()
+        Asked for several times a sample: the same question at the same moment has the same answer.
+        """
+        moment = (
+            *(len(self.observer.samples), id(self.observer.samples[-1]) if self.observer.samples else 0),
+            *(self.clock.now(), id(self.log.facts()), self.permit, self.disturbance, id(self.session.facts)),
+            *(self.carried_watch_s, self.hearing.on_terminal),
+        )
+        if self._moment != moment:
+            self._moment = moment
+            self._verdicts.clear()
+        which = (before_action, blind, sending)
+        if which not in self._verdicts:
+            self._verdicts[which] = judge(self.case(blind, sending), before_action)
+        return self._verdicts[which]

@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps 4 to 6 of SAFETY 4: the files in their order, each under its own verdict. Private to the collection."""
+"""Steps 4 to 6 of SAFETY 4: the files in their order, each under its own verdict and under the one permit."""
 
 from __future__ import annotations
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import ensure_backup
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import Entry, EntryKind
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.isolate import isolate
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import Waiter, wait_permitted
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import settle
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import hands_off, settle
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.transfer import (
     BLIND_LIMIT_S,
     Gate,
@@ -30,11 +33,10 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
     if entry.kind is EntryKind.CONTROLLER_LOST:
         raise Stop("refused", f"{entry.reason}: the recovery playbook is next, nothing is sent by this one")
     if entry.kind is EntryKind.WATCH:
-        settle(unit, sent=False, what="watching only, nothing to be sent", old_failures=False)
+        _watch(unit)
         return None
     isolate(unit)
     saved = ensure_backup(unit)
-    unit.check_peers()
     before: Gate | None = None
     for file in entry.files:
         blind, limit_s = None, None
@@ -46,9 +48,15 @@ def upgrade(unit: Unit, entry: Entry) -> dict[str, str] | None:
         before = send(unit, file, blind, limit_s)
         await_restart(unit, file, before)
         # What was read over the old login speaks of the firmware that ran before.
-        unit.login_facts = None
-    settle(unit, sent=True, what=f"{entry.files[-1].kind} sent")
+        unit.session.forget()
+    settle(unit, f"{entry.files[-1].kind} sent", strict=unit.permit.state is PermitState.SETTLING)
     return saved
+
+
+def _watch(unit: Unit) -> None:
+    """Watching only: the inputs as isolated where the permit's app went in so and they still are; else unchanged."""
+    isolated = unit.permit.state is PermitState.SETTLING and unit.isolated_when_last_heard
+    settle(unit, "watching only, nothing to be sent", strict=isolated, failures_end=isolated)
 
 
 def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | None:
@@ -59,6 +67,9 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
     app_seen = False
     while True:
         sample, now = unit.observer.newest, unit.clock.now()
+        unit.follow_deed()
+        if unit.permit.state is not PermitState.ISOLATED:
+            _ask_anew(unit, app_seen)
         if not sample.answered:
             answering_since = None
         elif answering_since is None:
@@ -82,5 +93,12 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
         if now >= end:
             raise Stop("refused", f"not permitted in time after the AOS: {'; '.join(verdict.reasons)}", verdict)
         waiting = "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing)
-        unit.say(f"aos sent, measuring before the app, TOUCH NO PLUG: {waiting}", "between")
+        unit.say(f"aos sent, measuring before the app, {hands_off(unit)}: {waiting}", "between")
         waiter.step(verdict)
+
+
+def _ask_anew(unit: Unit, app_seen: bool) -> None:
+    """The deed has ended while the AOS went out: nothing more is sent before it is said again."""
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or not app_seen:
+        raise Stop("refused", f"the word that {unit.what_is_out()} has ended: say it again, and run again")
+    isolate(unit)

@@ -4,56 +4,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Facts, GapStatus, judge
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import FirmwareUpdate, UpsComm, UpsState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals, signals_interrupt
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Ended, say_end
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.follow import follow, prove
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import RUNNING, open_start
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsStop, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsStop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.update import (
     send_file,
     start,
     wait_until_permitted,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # What the AP9624 rules need to know, out of a reading.
 Judge = Callable[[UpsState], Facts]
 
 
-@contextmanager
-def ups_ended(unit: UpsUnit, report: dict[str, Any]) -> Iterator[None]:
-    """Whatever happens inside, the report says what state the UPS is in and what the person must do now."""
-    try:
-        with signals_interrupt():
-            yield
-    except Stop as exc:
-        _end(unit, report, exc.kind, exc.message, exc)
-        raise
-    except TransportError as exc:
-        _end(unit, report, exc.kind, exc.message, None)
-        raise
-    except Exception as exc:
-        _end(unit, report, "internal", f"unexpected {type(exc).__name__}", None)
-        raise
-    except Interrupted as exc:
-        message = f"the run was interrupted by {exc}"
-        _end(unit, report, "state", message, None, urgent=True)
-        raise UpsStop("state", message, UpsEnd(report["state"])) from exc
-    finally:
-        summary = [{k: v for k, v in record.items() if k != "checks"} for record in unit.evidence.summary]
-        evidence = {"path": str(unit.evidence.path) if unit.evidence.path else None, "summary": summary}
-        if unit.evidence_lost:
-            evidence["lost"] = unit.evidence_lost
-        report["evidence"] = evidence
-        unit.close()
+class UpsEndings:
+    """How a run with a UPS ends: handed to the shared ``ended``."""
+
+    def __init__(self, unit: UpsUnit, report: dict[str, Any]) -> None:
+        self._unit, self._report = unit, report
+
+    def take_back(self) -> str:
+        # Nobody is ever allowed to touch anything while a run goes on.
+        return ""
+
+    def conclude(self, ended: Ended) -> tuple[str, str]:
+        # What was proved stays proved, whatever fails after it.
+        known = self._report.get("state")
+        state = UpsEnd(known) if known else _state(self._unit, ended.stop)
+        holder = str(ended.stop.details.get("holder", "")) if ended.stop is not None else ""
+        return state.value, ups_next_action(state, holder)
+
+    def interrupted(self, message: str, state: str | None) -> Stop:
+        return UpsStop("state", message, UpsEnd(state))
 
 
 def _state(unit: UpsUnit, stop: Stop | None) -> UpsEnd:
@@ -77,29 +69,10 @@ def _state(unit: UpsUnit, stop: Stop | None) -> UpsEnd:
     return UpsEnd.FILE_NOT_STARTED if unit.file_begun else UpsEnd.NOTHING_SENT
 
 
-def _end(
-    unit: UpsUnit, report: dict[str, Any], kind: str, message: str, stop: Stop | None, urgent: bool = False
-) -> None:
-    # A second Ctrl-C must not take the instruction with it.
-    with held_signals():
-        # What was proved stays proved, whatever fails after it.
-        state = UpsEnd(report["state"]) if report.get("state") else _state(unit, stop)
-        holder = str(stop.details.get("holder", "")) if stop is not None else ""
-        report["state"], report["next_action"] = state.value, ups_next_action(state, holder)
-        tell = getattr(unit.progress, "urgent", None)
-        if urgent and tell is not None:
-            # Before anything that takes time: whoever ended the run may kill this process at once.
-            tell(f"{unit.label}: {message}. WHAT TO DO NOW: {report['next_action']}")
-        unit.say(f"ended: {message}", "ended")
-        unit.say(f"WHAT TO DO NOW: {report['next_action']}", f"end {state.value}")
-        with suppress(Stop):
-            unit.record("end", error=kind, message=message, state=state.value)
-
-
 def _finish(unit: UpsUnit, report: dict[str, Any], state: UpsEnd) -> None:
     report["state"], report["next_action"] = state.value, ups_next_action(state)
     report["msg"] = f"ended: {state.value.replace('_', ' ')}"
-    unit.say(report["next_action"], f"end {state.value}")
+    say_end(unit, state.value, report["next_action"])
     unit.record("end", state=state.value)
 
 

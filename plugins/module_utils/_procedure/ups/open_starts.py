@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import UpsSample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import FirmwareUpdate
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Closing, Record, open_records
 
 # The card's word (U.6.2.9) while an update runs, and after one.
 RUNNING = (FirmwareUpdate.STARTED, FirmwareUpdate.IN_PROCESS)
@@ -18,24 +19,23 @@ OVER = (FirmwareUpdate.SUCCESSFUL, FirmwareUpdate.FAILED)
 WATCH_S = 3600.0
 
 
-def open_start(records: list[dict[str, Any]]) -> Mapping[str, Any] | None:
-    """The last start in evidence that no end has closed. A damaged record counts as one: it may have been it.
+def _asked_for(record: Record, before: Record | None) -> bool:
+    # A line torn behind the start must not hide what that was for.
+    return record["kind"] == "update_start" or (record["kind"] == "damaged" and before is None)
 
-    What another run has closed stays so whatever the clocks said; only within one run the order tells.
-    """
-    opened: dict[str, Mapping[str, Any]] = {}
-    closed: set[str] = set()
-    for record in records:
-        run = str(record.get("run", ""))
-        # A line torn behind the start must not hide what that was for.
-        if record["kind"] == "update_start" or (record["kind"] == "damaged" and run not in opened):
-            opened[run] = record
-        elif record["kind"] == "update_end":
-            names = {str(name) for name in record.get("closes") or [run]}
-            closed |= names - {run}
-            if run in names:
-                opened.pop(run, None)
-    left = [record for run, record in opened.items() if run not in closed]
+
+def _over(record: Record) -> Closing:
+    """What another run has closed stays so whatever the clocks said; only within one run the order tells."""
+    if record["kind"] != "update_end":
+        return Closing()
+    run = str(record.get("run", ""))
+    names = {str(name) for name in record.get("closes") or [run]}
+    return Closing(frozenset(names - {run}), run in names)
+
+
+def open_start(records: Iterable[Record]) -> Record | None:
+    """The last start in evidence that no end has closed. A damaged record counts as one: it may have been it."""
+    left = open_records(records, _asked_for, _over)
     return left[-1] if left else None
 
 

@@ -8,15 +8,16 @@ guards again -> start by SNMP, once, read back. ``ups_follow`` goes on from ther
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import GuardVerdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import FirmwareUpdate, Status
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.update_log import newest_update_row
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.objects import UPS_FIRMWARE_UPDATE
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import OVER, RUNNING
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsStop, UpsUnit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsStop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpWriter
 
@@ -30,7 +31,7 @@ STALL_S = 60.0
 
 
 # -- before --------------------------------------------------------------------------------------------------------
-def wait_until_permitted(unit: UpsUnit, with_login: bool) -> GuardVerdict:
+def wait_until_permitted(unit: UpsUnit, with_login: bool) -> Verdict:
     """Refuses at once on what was read to be bad; waits for time and for answers only."""
     end = unit.clock.now() + unit.options.ready_timeout_s
     while True:
@@ -39,11 +40,11 @@ def wait_until_permitted(unit: UpsUnit, with_login: bool) -> GuardVerdict:
         if verdict.permitted:
             return verdict
         if verdict.contradicted or unit.clock.now() >= end:
-            raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+            raise UpsStop("refused", verdict.refusal, None, verdict)
         stable = next(check for check in verdict.checks if check.id == "stable")
         missing = [check.observed for check in verdict.failing if check.id != "stable"]
         unit.say("measuring: " + ("; ".join(missing) or stable.observed), "measuring")
-        unit.next()
+        unit.observer.next()
 
 
 class _Gate:
@@ -51,29 +52,27 @@ class _Gate:
 
     def __init__(self, unit: UpsUnit) -> None:
         self.unit = unit
-        self.agreed = False
 
     def idle(self) -> None:
-        self.unit.poll_if_due()
+        self.unit.observer.poll_if_due()
 
     def first_byte(self) -> None:
         end = self.unit.clock.now() + STALL_S
         while True:
             verdict = self.unit.verdict()
             if verdict.permitted:
-                self.agreed = True
                 return
             if verdict.contradicted or self.unit.clock.now() >= end:
-                raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
-            self.unit.next()
+                raise UpsStop("refused", verdict.refusal, None, verdict)
+            self.unit.observer.next()
 
     def sent(self, done: int, total: int) -> None:
-        self.unit.poll_if_due()
+        self.unit.observer.poll_if_due()
         share = 100 * done // max(total, 1)
         self.unit.say(f"file to the card: {share} %", "sending")
 
     def last_block(self, done: int, total: int) -> None:
-        self.unit.poll_if_due()
+        self.unit.observer.poll_if_due()
 
 
 def send_file(unit: UpsUnit) -> None:
@@ -82,7 +81,7 @@ def send_file(unit: UpsUnit) -> None:
     if file is None:
         raise UpsStop("package", "no file given")
     login = unit.login()
-    unit.log_sending = unit.log_after
+    unit.logs.sending = unit.logs.after
     gate = _Gate(unit)
     try:
         unit.stop_if_the_log_knows_of_an_update()
@@ -107,13 +106,13 @@ def clear_old_result(unit: UpsUnit, writer: SnmpWriter) -> None:
     """An old "successful" could not be told from a new one."""
     end = unit.clock.now() + CLEAR_S
     while not unit.newest.answered and unit.clock.now() < end:
-        unit.next()
+        unit.observer.next()
     if unit.newest.ups.firmware_update.value not in OVER:
         return
     unit.record("clear_result", was=unit.newest.ups.firmware_update.shown())
     refusal = _set(writer, FirmwareUpdate.NONE)
     end = unit.clock.now() + CLEAR_S
-    while not unit.next().ups.firmware_update.is_(FirmwareUpdate.NONE):
+    while not unit.observer.next().ups.firmware_update.is_(FirmwareUpdate.NONE):
         if unit.clock.now() >= end:
             shown = unit.newest.ups.firmware_update.shown()
             raise UpsStop(
@@ -158,13 +157,13 @@ def _look_until_permitted(unit: UpsUnit) -> None:
         if verdict.permitted:
             return
         if unit.clock.now() >= end:
-            raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+            raise UpsStop("refused", verdict.refusal, None, verdict)
 
 
 def _after_logout(unit: UpsUnit) -> None:
     until = unit.clock.now() + LOGOUT_S
     while unit.clock.now() < until:
-        unit.next()
+        unit.observer.next()
 
 
 def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
@@ -173,7 +172,7 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
     unit.stop_if_orphaned()
     verdict = unit.verdict()
     if not verdict.permitted:
-        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+        raise UpsStop("refused", verdict.refusal, None, verdict)
     if not before.ups.firmware_update.is_(FirmwareUpdate.NONE):
         shown = before.ups.firmware_update.shown()
         raise UpsStop("refused", f"an earlier update's result ({shown}) is shown: a new one could not be told from it")
@@ -184,7 +183,7 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
         "output_on": not before.ups.status.is_(Status.OFF),
         "uptime_s": before.uptime_s,
         # What comes behind it in the log is this update's.
-        "log_row": newest_update_row(unit.log_after) if unit.log_after is not None else "",
+        "log_row": newest_update_row(unit.logs.after) if unit.logs.after is not None else "",
     }
     wall = unit.clock.wall()
     unit.record_or_stop("update_start", **begun, checks=[check.to_result() for check in verdict.checks])
@@ -194,7 +193,7 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
     verdict = unit.verdict()
     if not verdict.permitted:
         unit.close_start("not asked for")
-        raise UpsStop("refused", "; ".join(verdict.reasons), None, verdict)
+        raise UpsStop("refused", verdict.refusal, None, verdict)
     unit.start_asked = unit.expect_change = True
     unit.begun = {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
     refusal = _set(writer, FirmwareUpdate.STARTED)
@@ -205,7 +204,7 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
 def _read_back(unit: UpsUnit, refusal: TransportError | None) -> None:
     end = unit.clock.now() + unit.options.start_timeout_s
     while True:
-        sample = unit.next()
+        sample = unit.observer.next()
         shown = sample.ups.firmware_update
         if sample.answered and (shown.value in RUNNING or shown.value in OVER):
             unit.started = True

@@ -13,15 +13,17 @@ import pytest
 from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import ConfirmationError
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd, ups_next_action
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Check, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
+from ansible_collections.dcops.apc.plugins.module_utils._runs._left import ATS_LEFT, NOTHING_LEFT, STAY, UPS_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 
-SPEC = {**_specs.SNMP_SPEC, **_specs.ACCOUNT_SPEC, **_specs.UPGRADE_SPEC}
+SPEC = _specs.ATS_UNIT.options
 PARAMS: dict[str, Any] = {
     **{name: entry.get("default") for name, entry in SPEC.items()},
     "host": "192.0.2.10",
@@ -35,9 +37,9 @@ PARAMS: dict[str, Any] = {
 def run_with(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a module whose work is the given function."""
 
-    def run(work: Any, spec: Any = None, **params: Any) -> dict[str, Any]:
+    def run(work: Any, left: Any = ATS_LEFT, **params: Any) -> dict[str, Any]:
         fake = ModuleType("fake")
-        fake.ARGUMENT_SPEC, fake.OPTIONS, fake.run = spec or SPEC, {}, work  # type: ignore[attr-defined]
+        fake.ARGUMENT_SPEC, fake.OPTIONS, fake.LEFT, fake.run = SPEC, {}, left, work  # type: ignore[attr-defined]
         monkeypatch.setitem(_module.RUNS, "fake", fake)
         result = _module.run_named("fake", {**PARAMS, **params}, False, _module.NullProgress())
         json.dumps(result, allow_nan=False)
@@ -107,8 +109,8 @@ def test_the_words_of_the_run_itself_are_kept(run_with: Any) -> None:
 def test_an_error_without_a_state_moves_no_plug(run_with: Any) -> None:
     result = run_with(raising(RuntimeError("x")))
     assert result["state"] is None
-    assert result["next_action"] == _module.STAY
-    assert "connect" not in _module.STAY.lower()
+    assert result["next_action"] == STAY
+    assert "connect" not in STAY.lower()
 
 
 def test_a_bad_option_is_refused_before_the_work(run_with: Any) -> None:
@@ -121,8 +123,30 @@ def test_a_bad_option_is_refused_before_the_work(run_with: Any) -> None:
 
 
 def test_modules_that_move_nothing_have_no_state(run_with: Any) -> None:
-    result = run_with(raising(TransportError("timeout", "silent")), spec=_specs.SNMP_SPEC)
+    """Whatever their options are called."""
+    result = run_with(raising(TransportError("timeout", "silent")), left=NOTHING_LEFT)
     assert "state" not in result and "next_action" not in result
+    refused = _module.refused_options("fake", PARAMS, "no")
+    assert "state" not in refused and refused["error"]["kind"] == "unsupported"
+
+
+@pytest.mark.parametrize("error", [TransportError("timeout", "silent"), RuntimeError("x"), Interrupted("SIGTERM")])
+def test_a_ups_is_never_told_of_in_the_words_for_an_ats(run_with: Any, error: BaseException) -> None:
+    result = run_with(raising(error), left=UPS_LEFT)
+    assert result["state"] == "nothing_sent" and result["next_action"] == ups_next_action(UpsEnd.NOTHING_SENT)
+
+
+def test_every_run_declares_what_it_may_leave() -> None:
+    """A module's kind is not guessed: one that takes no part in moving a unit says so too."""
+    left = {name: vars(run)["LEFT"] for name, run in _module.RUNS.items()}
+    assert {name for name, found in left.items() if found is ATS_LEFT} >= {
+        "ats_firmware",
+        "ats_interlock_info",
+        "ats_wait",
+    }
+    assert {name for name, found in left.items() if found is UPS_LEFT} == {"ups_firmware"}
+    for name, found in left.items():
+        assert (found is not None) == ("next_action" in _module.refused_options(name, {}, "x")), name
 
 
 def test_secrets_are_hidden_everywhere(run_with: Any) -> None:

@@ -24,7 +24,11 @@ PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 PACKAGE = "ansible_collections.dcops.apc.plugins"
 UNITS = ("ats_firmware", "ats_interlock_info", "ats_wait")
 # What a module means to say otherwise than its fragments do.
-OVERRIDDEN = {"ups_ap9624_info": {"host", "diff_mode"}, "ups_firmware": {"username", "password"}}
+OVERRIDDEN = {
+    "ats_recovery_info": {"method"},
+    "ups_ap9624_info": {"host", "diff_mode"},
+    "ups_firmware": {"username", "password"},
+}
 
 
 def part(name: str, which: str) -> Any:
@@ -102,13 +106,40 @@ def test_every_returned_value_is_described(name: str) -> None:
         if field["type"] == "list":
             assert "elements" in field, path
     assert all("returned" in field for field in fields.values())
-    kinds = dict(walk(fields))["error.kind"].get("choices", [])
+    kinds = dict(walk(documented(name, "error")))["error.kind"].get("choices", [])
     assert set(kinds) <= KINDS
+
+
+REFERS = re.compile(r"RV\(dcops\.apc\.(\w+)#module:(\w+)\)")
+
+
+def documented(name: str, value: str) -> dict[str, Any]:
+    """The description of a returned value, also where it stands in another module's documentation."""
+    field = part(name, "RETURN")[value]
+    refers = REFERS.search(str(field["description"]))
+    if refers is None:
+        return {value: field}
+    owner, other = refers.groups()
+    assert other == value and "contains" not in field and "choices" not in field
+    (found,) = documented(owner, value).values()
+    for key in ("type", "elements"):
+        assert found.get(key) == field.get(key), f"{name}: {value} is of another type in {owner}"
+    sample = field["sample"][0] if isinstance(field["sample"], list) and field["sample"] else field["sample"]
+    assert not isinstance(sample, dict) or set(sample) <= set(found["contains"])
+    return {value: found}
+
+
+def test_what_the_unit_modules_return_alike_is_documented_once() -> None:
+    own = set(part("ats_firmware", "RETURN"))
+    for name in UNITS[1:]:
+        shared = {value for value, field in part(name, "RETURN").items() if value in own and "contains" in field}
+        assert shared == set(), f"{name} repeats them"
 
 
 @pytest.mark.parametrize("name", UNITS)
 def test_states_checks_and_entries_are_all_named(name: str) -> None:
-    fields = dict(walk(part(name, "RETURN")))
+    values = [documented(name, value) for value in ("state", "entry", "interlock")]
+    fields = {path: field for value in values for path, field in walk(value)}
     assert set(fields["state"]["choices"]) == {state.value for state in State}
     assert set(fields["entry.kind"]["choices"]) == {kind.value for kind in EntryKind}
     assert fields["interlock.checks.id"]["sample"] in EXPECTED
@@ -130,7 +161,7 @@ def test_every_unit_module_says_that_nothing_was_tried_on_a_real_device() -> Non
     assert "Only simulated devices were ever used" in text
 
 
-@pytest.mark.parametrize(("group", "specs"), [("snmp", [_specs.SNMP_SPEC]), ("nmc", [_specs.ACCOUNT_SPEC])])
+@pytest.mark.parametrize(("group", "specs"), [("snmp", [_specs.SNMP.options]), ("nmc", [_specs.ACCOUNT.options])])
 def test_action_groups_list_exactly_the_modules_with_their_options(group: str, specs: list[dict[str, Any]]) -> None:
     runtime = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text(encoding="utf-8"))
     wanted = {option for spec in specs for option in spec}
