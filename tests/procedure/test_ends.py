@@ -166,11 +166,11 @@ def unchanged_not_redundant(tmp_path: Path) -> Reached:
 
 
 def recovery_under_way(tmp_path: Path) -> Reached:
-    """Somebody takes the last input out, and the card goes on answering for a moment."""
+    """Both inputs out: the card has no power, and the backup says why."""
     case = begin(tmp_path, Method.RECOVERY)
-    out = {"source_a": 1, "source_b": 1, "voltage_a": 0, "voltage_b": 0, "frequency_a": 0, "frequency_b": 0}
-    case.device.fault("override", values=out)
-    return case, case.run(confirmations=())
+    assert "error" not in case.run("backup")
+    on_line(case.bench, "evidence: ", lambda: case.device.fault("no_answer"))
+    return case, case.run()
 
 
 def recovery_failed_twice(tmp_path: Path) -> Reached:

@@ -237,6 +237,11 @@ class Settling:
         if download_open(facts, unit.observer.watch()):
             self._why = f"a download was begun ({facts.begun}), its end is not logged: over after 300 s unbroken"
             return False
+        if self.failures_end and failed_stands(facts, unit.observer.watch(), True):
+            self._why = (
+                f"a failed download stands ({facts.failed}) until the card has been up for 900 s without another"
+            )
+            return False
         if facts.foreign:
             raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())
         if self._may_end(facts) and failed_stands(facts, unit.observer.watch(), True):
@@ -273,9 +278,17 @@ class Settling:
         failed = facts.new_failed or (failed_stands(facts, unit.observer.watch(), established))
         if not failed or (not facts.new_failed and (not self.failures_end or self._may_end(facts))):
             return
+        if not facts.new_failed and self._time_ends(facts, established):
+            return
         if unit.permit.state is PermitState.SETTLING:
             unit.keeper.send(What.APP_FAILS, failed)
         raise Stop("state", f"the download into the ATS controller failed ({failed})", state=State.FAILED_STANDS)
+
+    def _time_ends(self, facts: LogFacts, established: bool) -> bool:
+        """May the older failed row still fall by time alone: by a download that may be going on, or by the 900 s after
+        a start without one? (SAFETY 5.) Then it is waited for, and nothing has settled before."""
+        going_on = facts.failed_then_begun and download_open(facts, self.unit.observer.watch())
+        return going_on or (established and facts.failed_then_start)
 
     def _tell(self) -> None:
         unit = self.unit
