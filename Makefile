@@ -5,9 +5,11 @@ PY := .venv/bin/python
 STAMP := .venv/.setup-done
 STAGES := $(PY) tests/utils/run_tests.py
 N ?= 100000
+STATES ?= 4000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type unit property integration molecule sanity bench soak docs build matrix clean FORCE
+.PHONY: help setup demo test lint type unit property model mutants integration molecule sanity bench soak docs build matrix
+.PHONY: clean FORCE
 
 help: ## what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -37,6 +39,12 @@ unit: $(STAMP) ## unit and procedure tests (virtual time)
 property: $(STAMP) ## property-based tests (virtual time)
 	@$(STAGES) property
 
+model: $(STAMP) ## walks the permit's machines and their world to the fixpoint, or to STATES of each method
+	@$(PY) tests/model/permit_walk.py --states $(STATES)
+
+mutants: $(STAMP) ## single faults in the machines, and which test catches each
+	@$(PY) tests/utils/mutants.py
+
 integration: $(STAMP) ## playbooks and modules over real protocols
 	@$(STAGES) integration
 
@@ -53,6 +61,7 @@ soak: $(STAMP) ## N random histories (N=100000)
 	@SOAK_HISTORIES=$(N) $(PY) -m pytest -q -s tests/property -n 2 --dist worksteal
 
 docs: $(STAMP) ## the documentation as HTML, in docs/build
+	@$(PY) tests/utils/draw_permit.py
 	@sh tests/utils/build_docs.sh
 
 build: $(STAMP) ## the collection's archive, in build

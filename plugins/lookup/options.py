@@ -61,6 +61,12 @@ options:
       - Whether only those variables are looked at that cannot be given. Nothing is returned then.
     type: bool
     default: false
+  refusal:
+    description:
+      - Returns the sentence with which the variables would be refused, or an empty text, instead of the options.
+      - For a task that says it by itself, since Ansible says what a lookup fails with in a frame of its own words.
+    type: bool
+    default: false
   without:
     description:
       - Options that no variable may give, because the task itself does.
@@ -98,9 +104,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary, the options that are given, by their names.
+    - One dictionary, the options that are given, by their names; with O(refusal) one text.
   type: list
-  elements: dict
+  elements: raw
 """
 
 import difflib
@@ -119,34 +125,41 @@ from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 _COLLECTION = "dcops.apc."
-_OPTIONS = ("module", "also", "role", "own", "left", "internal_only", "without", "names")
+_OPTIONS = ("module", "also", "role", "own", "left", "internal_only", "refusal", "without", "names")
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
-    def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:
+    def run(self, terms: Any, variables: Any = None, **kwargs: Any) -> list[Any]:
         variables = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
         if len(terms) != 1 or not isinstance(terms[0], str) or not terms[0].strip("_"):
             raise AnsibleError("dcops.apc.options takes exactly one prefix, such as ats_upgrade_.")
         prefix = plain(terms[0])
         given = {key: plain(self.get_option(key)) for key in _OPTIONS}
-        self._refuse_internal(prefix, given, variables)
-        if given["internal_only"]:
-            return [{}]
         options = options_of(given["module"]) - set(given["without"]) if given["module"] else set()
         known = known_names(given, options)
-        read = known | set(given["left"])
-        strange = [name for name in variables if name.startswith(prefix) and name.removeprefix(prefix) not in read]
-        if strange:
-            raise AnsibleError(refusal(prefix, strange, known, given["role"] or ""))
+        refused = self._foreign(prefix, given, variables)
+        if not refused and not given["internal_only"]:
+            read = known | set(given["left"])
+            strange = [name for name in variables if name.startswith(prefix) and name.removeprefix(prefix) not in read]
+            refused = refusal(prefix, strange, known, given["role"] or "") if strange else ""
+        if given["refusal"]:
+            return [refused]
+        if refused:
+            raise AnsibleError(refused)
+        return [{} if given["internal_only"] else self._given(prefix, options, known, given["names"], variables)]
+
+    def _given(
+        self, prefix: str, options: set[str], known: set[str], names: Mapping[str, str], variables: Mapping[str, Any]
+    ) -> dict[str, Any]:
         found = {}
         for option in sorted(options):
-            suffix = given["names"].get(option, option)
+            suffix = names.get(option, option)
             if suffix in known and prefix + suffix in variables:
                 value = self._value(variables, prefix + suffix)
                 if value is not None and value != "":
                     found[option] = value
-        return [found]
+        return found
 
     def _value(self, variables: Mapping[str, Any], name: str) -> Any:
         # In a dictionary, because a later core leaves out of it what says omit; core 2.16 has a word for that.
@@ -155,22 +168,24 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             return None
         return readable(plain(value))
 
-    def _refuse_internal(self, prefix: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+    def _foreign(self, prefix: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+        """The refusal of what only the role or playbook itself may set."""
         left = {prefix + name for name in given["left"]}
         own = [name for name in variables if name.startswith("_" + prefix) or name in left]
         if not own:
-            return
+            return ""
         extra, kept = load_extra_vars(self._loader), _facts_of_host(variables)
         written = variables_of(given["role"]) if given["role"] else {}
         # A registered result beats everything but extra variables and parameters. It is among what is known of the
         # host; what is there and hidden by something else is not the same.
         genuine = {name for name in own if _same(name, variables, kept) or _same(name, variables, written)}
         foreign = [name for name in own if name in extra or name not in genuine]
-        if foreign:
-            raise AnsibleError(
-                f"{', '.join(sorted(foreign))} cannot be given: what is internal, or a result, decides what is done. "
-                "Nothing was done."
-            )
+        if not foreign:
+            return ""
+        return (
+            f"{', '.join(sorted(foreign))} cannot be given: what is internal, or a result, decides what is done. "
+            "Nothing was done."
+        )
 
 
 def _same(name: str, variables: Mapping[str, Any], others: Mapping[str, Any]) -> bool:

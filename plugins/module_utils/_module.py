@@ -23,8 +23,10 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs import (
     ats_firmware,
     ats_info,
     ats_interlock_info,
+    ats_permit_info,
     ats_recovery_info,
     ats_wait,
+    ats_word,
     compliance_report,
     firmware_package_info,
     nmc_config_backup,
@@ -53,8 +55,10 @@ RUNS: dict[str, ModuleType] = {
     "ats_firmware": ats_firmware,
     "ats_info": ats_info,
     "ats_interlock_info": ats_interlock_info,
+    "ats_permit_info": ats_permit_info,
     "ats_recovery_info": ats_recovery_info,
     "ats_wait": ats_wait,
+    "ats_word": ats_word,
     "compliance_report": compliance_report,
     "firmware_package_info": firmware_package_info,
     "nmc_config_backup": nmc_config_backup,
@@ -80,6 +84,13 @@ class NullProgress:
 
     def say(self, text: str, key: str | None = None) -> None:
         pass
+
+    def stop(self, text: str) -> None:
+        pass
+
+    def permit(self, text: str) -> bool:
+        """Nobody could be shown it: not given."""
+        return False
 
 
 def run_named(name: str, params: Mapping[str, Any], check_mode: bool, progress: Any) -> dict[str, Any]:

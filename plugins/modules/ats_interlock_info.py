@@ -60,6 +60,19 @@ interlock:
         expected: status fail and voltage below 10 % of the primary's reference
         observed: source A ok 216 V
     reasons: ["redundancy_lost: fully_redundant (wanted: redundancy lost)"]
+lines:
+  description: What a person reads, the unit and then each check.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - AP7724, serial 5A1511T00001, AOS 3.7.4, app 3.7.1, selected B, redundancy fully_redundant, load 8.8 A
+    - "pending   secondary_dead          source A ok 216 V"
+blocking:
+  description: The checks that neither waiting nor a plug mends, as one text; empty where there is none.
+  returned: success
+  type: str
+  sample: ""
 entry:
   description: What is to be done with this unit at all, in the form of RV(dcops.apc.ats_firmware#module:entry).
   returned: when the unit could be read

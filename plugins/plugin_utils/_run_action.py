@@ -73,7 +73,10 @@ class RunAction(ActionBase):  # type: ignore[misc]
             hide=lambda text: hide_in_text(text, secrets),
             label=str(plain(variables.get("inventory_hostname")) or ""),
         )
-        result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        try:
+            result = run_named(self.NAME, params, bool(self._task.check_mode), progress)
+        finally:
+            progress.finish()
         if not self._task.diff:
             result.pop("diff", None)
         warnings = credential_warnings(spec, params)

@@ -98,7 +98,7 @@ def test_device_texts_are_never_templates(site: Site, show: Any, check: tuple[st
     assert "Fix missing 5; No result 1" in text and "ups-lost (no_result)" in text
     assert "changed=0" in text and "changed=1" not in text
     # Counts, location and checksum, and no text of any device.
-    kept = artifact(text, "compliance_report_4711")
+    kept = artifact(text, "compliance_reported_4711")
     assert set(kept) == {"counts", "location", "sha256"} and kept["counts"] == made["counts"]
     (page,) = (site.folder / "out").glob("*.html")
     shown = show(page.read_bytes()).find_element(By.TAG_NAME, "body").text
@@ -109,23 +109,23 @@ def test_slices_are_merged_from_artifacts(site: Site) -> None:
     handed_on = {}
     for number, limit in (("1", "ups-0,ups-1"), ("2", "ups-2,ups-lost")):
         text = site.play("report.yml", "--limit", limit, compliance_report_slice=f"{number} of 2")
-        handed_on[f"compliance_report_{number}_of_2"] = artifact(text, f"compliance_report_{number}_of_2")
+        handed_on[f"compliance_reported_{number}_of_2"] = artifact(text, f"compliance_reported_{number}_of_2")
     text = site.play("dcops.apc.compliance_merge", **handed_on)
     made = site.report("*_merged.json")
     assert [row["host"] for row in made["units"]] == ["ups-0", "ups-1", "ups-2", "ups-lost"]
     assert [part["slice"] for part in made["merged_from"]] == ["1 of 2", "2 of 2"]
-    assert artifact(text, "compliance_report_slice_merged")["counts"]["fix_missing"] == 3
+    assert artifact(text, "compliance_reported_slice_merged")["counts"]["fix_missing"] == 3
     # A later job of the workflow gets the artifacts as variables too, and must not take them for misspelled options.
     site.play("report.yml", compliance_report_slice="later", **handed_on)
     # A part that was changed on the way is refused by name.
-    wrong = {"location": handed_on["compliance_report_1_of_2"]["location"], "sha256": "0" * 64}
+    wrong = {"location": handed_on["compliance_reported_1_of_2"]["location"], "sha256": "0" * 64}
     text = site.play("dcops.apc.compliance_merge", code=2, compliance_report_merge=[wrong])
     assert "_1-of-2.json is not the report that was meant" in text
 
 
 def test_a_misspelled_variable_is_refused(site: Site) -> None:
     text = site.play("report.yml", code=2, compliance_report_ulr="https://reports.example.net")
-    assert "Unknown variable compliance_report_ulr" in text and not (site.folder / "out").exists()
+    assert "did you mean compliance_report_url?" in text and not (site.folder / "out").exists()
 
 
 def test_a_merge_of_nothing_is_refused(site: Site) -> None:

@@ -391,7 +391,7 @@ def test_device_text_is_never_a_template_nor_markup_nor_a_formula(empty: Fleet, 
     [
         ({"ups_ap9624_fail_on": ["unreachble"]}, ["ups_ap9624_fail_on", "must be one or more of", "unreachble"]),
         ({"ups_ap9624_fail_on": "fix_missing, unknown"}, ["ups_ap9624_fail_on", "Got no match for"]),
-        ({"ups_ap9624_failon": []}, ["Unknown variable ups_ap9624_failon", "misspelling"]),
+        ({"ups_ap9624_failon": []}, ["Unknown variable ups_ap9624_failon (did you mean ups_ap9624_fail_on?)"]),
         ({"ups_ap9624_snmp_write_community": "private"}, ["Unknown variable ups_ap9624_snmp_write_community"]),
         ({"apc_interface_expander": "yes"}, ["ups_ap9624_interface_expander", "present, absent, unknown"]),
         ({"ups_ap9624_snmp_retries": 99}, ["snmp_retries must be from 0 to 10"]),
@@ -474,7 +474,8 @@ def test_a_wrong_folder_is_noticed_before_any_unit_is_asked(fleet: Fleet, plays:
 def test_a_misspelled_variable_of_the_report_is_noticed_first(fleet: Fleet, plays: Any) -> None:
     play = plays(fleet, COMPLIANCE, "--check", "-l", "fixed", "-e", "compliance_report_ulr=https://reports.example.net")
     assert play.wait() == 2
-    assert "Unknown variable compliance_report_ulr" in flat(play) and "Judge the UPS" not in play.text
+    assert "Unknown variable compliance_report_ulr (did you mean compliance_report_url?)" in flat(play)
+    assert "Judge the UPS" not in play.text
 
 
 # --- as AWX runs it ---------------------------------------------------------------------------------------------------
@@ -511,7 +512,7 @@ def test_slices_hand_on_counts_place_and_checksum_only_and_merge(fleet: Fleet, t
         done, artifacts = runner(tmp_path / job, inventory, COMPLIANCE, f"slice{job}", extra, "--limit", limit)
         assert done.returncode == 0, done.stdout
         (name,) = artifacts
-        assert name == f"compliance_report_{job}"
+        assert name == f"compliance_reported_{job}"
         assert set(artifacts[name]) == {"counts", "location", "sha256"}
         assert sum(artifacts[name]["counts"].values()) == 4
         assert re.fullmatch(r"[0-9a-f]{64}", artifacts[name]["sha256"])
@@ -545,8 +546,8 @@ ALLOWED = {
     "dcops.apc.ups_ap9624_info",
 }
 KEYWORDS = {
-    "name", "when", "vars", "register", "failed_when", "changed_when", "check_mode", "run_once", "no_log", "tags",
-    "loop", "loop_control",
+    "name", "when", "vars", "register", "module_defaults", "failed_when", "changed_when", "check_mode", "run_once",
+    "no_log", "tags", "loop", "loop_control",
 }  # fmt: skip
 PLAY_KEYWORDS = {
     "name",
@@ -639,12 +640,27 @@ def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
     # A reading run has no use for a community that may write; the rest is the role's own business.
     left_out = {"ups", "snmp_write_community"}
     assert names == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out - {"ats_too"} | {"fail_on"}
-    for task in role_file("tasks/judge.yml"):
-        if "dcops.apc.ups_ap9624_info" in task:
-            assert set(task["dcops.apc.ups_ap9624_info"]) == set(ups_ap9624_info.ARGUMENT_SPEC) - left_out
-    known = role_file("vars/main.yml")["ups_ap9624_known"]
-    assert known == sorted(known) and set(options) <= set(known)
-    assert set(role_file("vars/main.yml")) | set(role_file("defaults/main.yml")) <= set(known)
+    handed_on = {
+        module: task["module_defaults"][f"dcops.apc.{module}"]
+        for task in role_file("tasks/judge.yml")
+        for module in ("ups_ap9624_info",)
+        if f"dcops.apc.{module}" in task
+    }
+    assert handed_on == {"ups_ap9624_info": "{{ _ups_ap9624_options }}"}
+    # Whatever else the role sets by itself cannot be set from outside.
+    assert all(name.startswith("_ups_ap9624_") for name in role_file("vars/main.yml"))
+    assert set(role_file("defaults/main.yml")) <= set(options)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_ups_ap9624_fails", "_ups_ap9624_broken", "_ups_ap9624_answer", "_ups_ap9624_options", "ups_ap9624_finding"],
+)
+def test_what_decides_cannot_be_given(name: str, fleet: Fleet, plays: Any) -> None:
+    """With -e ups_ap9624_fails=false no gap ever failed a run."""
+    play = plays(fleet, COMPLIANCE, "-l", "gap,fixed", "-e", json.dumps({name: {}}))
+    assert play.wait() == 2
+    assert f"{name} cannot be given" in flat(play) and "Judge the UPS" not in play.text and fleet.written() == []
 
 
 def test_the_role_speaks_the_words_of_the_report() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
 import rig
@@ -266,13 +267,6 @@ def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Devi
     assert "end" in kinds
 
 
-def test_a_misspelled_variable_is_refused(site: rig.Site, unit: rig.Device, plays: Any) -> None:
-    site.add(unit, ats_upgrade_redundancy_peer=["192.0.2.1"])
-    play = plays(site, UPGRADE)
-    assert play.wait() == 2 and "ats_upgrade_redundancy_peer" in play.text and "misspelling" in play.text
-    assert_untouched(unit)
-
-
 def test_second_run_is_locked_and_names_the_first(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     first = plays(site, site.playbook("isolate"))
@@ -405,4 +399,90 @@ def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert words in done.stdout
+    assert_untouched(unit)
+
+
+# --- what is refused before anything is asked of a unit --------------------------------------------------------------
+def flat(play: Any) -> str:
+    return " ".join(play.text.split())
+
+
+@pytest.mark.parametrize("playbook", [UPGRADE, PREFLIGHT])
+def test_a_misspelled_variable_is_refused(site: rig.Site, unit: rig.Device, plays: Any, playbook: str) -> None:
+    site.add(unit, ats_upgrade_redundancy_peer=["10.0.0.9"])
+    play = plays(site, playbook)
+    assert play.wait() == 2
+    assert "ats_upgrade_redundancy_peer (did you mean ats_upgrade_redundancy_peers?)" in flat(play)
+    assert "you may" not in play.text and site.evidence() == []
+    assert_untouched(unit)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # With -e ats_upgrade_until=ready all was green, the secondary out, and restore never ran.
+        "ats_upgrade_until",
+        "ats_upgrade_step",
+        "ats_upgrade_observation",
+        "ats_upgrade_result",
+        "_ats_upgrade_options",
+        "_ats_upgrade_done",
+    ],
+)
+def test_what_decides_cannot_be_given(site: rig.Site, unit: rig.Device, plays: Any, name: str) -> None:
+    site.add(unit)
+    play = plays(site, UPGRADE, "-e", json.dumps({name: "ready"}))
+    assert play.wait() == 2
+    assert f"{name} cannot be given" in flat(play) or f"Unknown variable {name}" in flat(play)
+    assert "you may" not in play.text and site.evidence() == []
+    assert_untouched(unit)
+
+
+def test_what_decides_cannot_be_a_parameter_of_the_role(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    entry = {"entry": {"kind": "unchanged"}}
+    play = plays(site, site.playbook("main", ats_upgrade_observation=entry))
+    assert play.wait() == 2
+    assert "ats_upgrade_observation cannot be given" in flat(play) and site.evidence() == []
+
+
+def test_the_verdict_of_the_preflight_cannot_be_given(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    play = plays(site, PREFLIGHT, "-e", json.dumps({"_ats_upgrade_verdict": {"lines": [], "blocking": ""}}))
+    assert play.wait() == 2
+    assert "_ats_upgrade_verdict cannot be given" in flat(play)
+
+
+def test_a_step_that_does_not_exist_is_refused(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    for step in ("_begin", "restroe"):
+        play = plays(site, UPGRADE, "-e", f"ats_upgrade_only={step}")
+        assert play.wait() == 2
+        assert f'There is no step "{step}": ats_upgrade_only is one of readiness' in flat(play)
+    assert_untouched(unit)
+
+
+@pytest.mark.parametrize("how", [{"serial": 5}, {"strategy": "free"}])
+def test_more_than_one_unit_at_a_time_is_refused(
+    site: rig.Site, unit: rig.Device, plays: Any, how: dict[str, Any]
+) -> None:
+    site.add(unit)
+    site.hosts["ats-02"] = dict(site.hosts["ats-01"])
+    site.write()
+    path = Path(site.playbook("isolate"))
+    (written,) = yaml.safe_load(path.read_text())
+    del written["serial"], written["any_errors_fatal"]
+    path.write_text(yaml.safe_dump([written | how]))
+    play = plays(site, str(path))
+    assert play.wait() == 2
+    assert "2 units are worked on at a time" in flat(play)
+    assert "you may" not in play.text and site.evidence() == []
+    assert_untouched(unit)
+
+
+def test_an_empty_field_of_a_survey_is_not_given(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    site.add(unit)
+    blank = ("busy_timeout_s", "snmp_version", "method", "allow_downgrade", "ready_timeout_s", "only")
+    play = plays(site, UPGRADE, "--check", "-e", json.dumps({f"ats_upgrade_{name}": "" for name in blank}))
+    assert play.wait() == 0, play.text
     assert_untouched(unit)

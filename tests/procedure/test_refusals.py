@@ -254,7 +254,10 @@ def test_a_card_that_is_gone_for_good(module: str, tmp_path: Path) -> None:
     began = case.bench.clock.now()
     report = case.run()
     assert report["error"]["kind"] == "transfer" and "did not come back" in report["error"]["message"]
-    assert report["state"] == "sent_silent" and report["evidence"]["path"] and witness.wrong == []
+    # Nobody can see whether the load still has power: the words are for a dark rack only (SAFETY 6, first row).
+    assert report["state"] == {"aos": "dark", "app": "dark_unsettled"}[module]
+    assert report["next_action"].startswith("ONLY IF THE LOAD IS DARK") and report["evidence"]["path"]
+    assert "If the load is not dark, touch nothing" in report["next_action"] and witness.wrong == []
     assert case.bench.clock.now() - began < 3000.0
 
 

@@ -1,21 +1,31 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random physical histories on virtual time, and the two laws that every one of them must keep.
+"""Random physical histories on virtual time, with people, disks, signals and clocks, and the laws that each must keep.
 
 Law 1: no file is begun, and no app's last block is released, while the physical truth has been unsafe for longer than
-readings may lag. Law 2: no line allows a plug or a load to be moved when that would drop the load or damage the unit.
+readings may lag. Law 2: no line allows a plug or a load to be moved when that would drop the load or damage the unit,
+and one that did is taken back when the truth turns against it, whatever the disk does. Law 3: nothing is sent without a
+deed that a person has said since he last moved anything back. Law 4: who acts on the last sentence that he saw, however
+late, does no harm, unless 30 s went by without a line. Law 5: no permission outlives its run.
 """
 
 from __future__ import annotations
 
 import random
 import re
+import signal
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from virtual_unit import Bench, make_package
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "worlds"))
+from disk import Disk
+from person import Person
+from signals import Signals
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
@@ -26,10 +36,13 @@ from apcsim.model import Unit as Device
 
 # Values lag by up to 15 s (ARCHITECTURE), polls come every 3 s at most, a verdict lives 5 s.
 LAG_S = 15.0 + 3.0 + 5.0
+# What a person needs to see, and the run to notice, beyond what readings lag.
+REACTION_S = 12.0
 _ALLOWS = re.compile(
     r"(?<!')[Yy]ou may (shut down and disconnect all loads|disconnect|reconnect|connect the loads)"
     r"(?: (source|input) ([AB]))?"
 )
+_DEEDS = {"unplug": "disconnect {}", "plug": "reconnect {}", "connect_loads": "connect the loads"}
 STEPS = {
     "readiness": job.do_ready,
     "isolate": job.do_isolate,
@@ -38,6 +51,10 @@ STEPS = {
     "verify": job.do_verify,
     "restore": job.do_restore,
 }
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the run goes on, nothing is said any more."""
 
 
 @dataclass
@@ -58,20 +75,45 @@ class History:
         self.bench = Bench(self.device, _package(self.folder), self.folder / f"state-{self.seed}")
         self.rng = rng
         self.unsafe_since: dict[str, float | None] = {}
+        self.wrong_before: dict[str, float] = {}
         self.allowed: dict[str, float] = {}
         self.kill_at: float | None = None
         self.seen_unsafe_s = 0.0
         self.method = Method.SINGLE_SOURCE
         self.watched_s = self.device.now
+        self.killed = False
+        self.deed_said = False
+        self.bench.speaks = False
+        self.person = Person(
+            self.bench.clock,
+            self.device,
+            delay_s=lambda: self.rng.choice(
+                [self.rng.uniform(1, 30), self.rng.uniform(1, 200), self.rng.uniform(1, 1200)]
+            ),
+            behind_s=rng.choice([0.0, 0.0, 0.0, rng.uniform(0, 180)]),
+            say_word=self._say_word,
+            talks=rng.choice(["after"] * 8 + ["twice", "wrong", "early", "never"]),
+            say_delay_s=rng.uniform(1, 30),
+        )
+        self.deeds_seen = 0
+        self.disk = Disk(self.folder, self.bench.clock.now, self.bench.clock.sleep)
         self.bench.clock.on_sleep.append(self._watch)
         self.bench.lines.listeners.append(self._hear)
+        self.bench.lines.listeners.append(self.person.hear)
         self._guard_sending()
         self._set_the_scene()
         method, primary = self._method()
         self.method = method
-        for name in self._flow():
-            self._step(name, method, primary)
+        with self.disk:
+            for name in self._flow():
+                self._step(name, method, primary)
         return self
+
+    def _say_word(self, what: str, side: str) -> None:
+        taken = self.bench.say(what, side)
+        power = self.device.power
+        true = power.load_a == 0 if what == "no_load" else not power.inputs[side].plugged
+        self.deed_said = self.deed_said or (taken and true)
 
     # -- the world -----------------------------------------------------------------------------------------------
 
@@ -124,6 +166,7 @@ class History:
                 ("load_changes", {"load_current_a": rng.choice([0.0, 0.4, 6.0, 12.0])}),
                 ("switch_fail", {}),
                 ("transfer_cut", {}),
+                ("load_creeps", {}),
             ]
         )
         try:
@@ -162,34 +205,72 @@ class History:
         # that the unit shows as 0 is a load that the person knows of.
         power = self.device.power
         hidden = 0 < power.load_a < 1
-        if method in (Method.SINGLE_SOURCE, Method.NO_LOAD):
-            return bench.confirm("secondary_disconnected", *([] if hidden else ["no_load"]))
         stamp = f"{bench.clock.wall():%Y-%m-%dT%H:%M+00:00}"
+        # The second run of a day has the first one's words.
+        day = None if rng.random() < 0.7 else stamp
+        if method in (Method.SINGLE_SOURCE, Method.NO_LOAD):
+            return self._promises("secondary_disconnected", *([] if hidden else ["no_load"]), day=day)
         whats = ["power_cycled", "one_input"] if method is Method.RECOVERY else []
         if power.load_a == 0:
             whats.append("no_load")
         if not power.both_live:
             whats.append("secondary_disconnected")
+        self.deed_said = self.deed_said or len(whats) > 0
         return bench.confirm(*whats, stamp=stamp)
+
+    def _promises(self, *whats: str, day: str | None) -> Any:
+        given = self.bench.confirm(*whats) if day is None else self.bench.confirm(*whats, stamp=day)
+        return tuple(item for item in given if item.what.startswith("will_"))
 
     def _step(self, name: str, method: Method, primary: Source) -> None:
         rng, bench = self.rng, self.bench
         now = bench.clock.now()
-        self.kill_at = now + rng.choice([rng.uniform(1, 1500), rng.uniform(1, 120)]) if rng.random() < 0.15 else None
+        soon = rng.choice([rng.uniform(1, 1500), rng.uniform(1, 120)])
+        self.kill_at = now + soon if rng.random() < 0.15 else None
+        self.killed = rng.random() < 0.5
         self.allowed.clear()
+        signals = Signals(bench.clock)
+        if rng.random() < 0.1:
+            first, second = rng.sample([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], 2)
+            signals.at(now + rng.choice([rng.uniform(1, 1500), rng.uniform(1, 120)]), (first, second))
+        self._trouble(now)
         options = bench.options(
             method=method,
             primary=primary,
             confirmations=self._confirmations(method),
-            action_timeout_s=rng.choice([120.0, 600.0]),
-            poll_interval_s=rng.choice([1.0, 2.0, 3.0]),
+            action_timeout_s=rng.choice([120.0, 600.0, 1800.0]),
+            poll_interval_s=rng.choice([2.0, 3.0, 3.0]),
             busy_timeout_s=60.0,
         )
         self.step_name = name
-        report = bench.run(STEPS[name], options)
-        self.states.append(str(report.get("state")))
+        try:
+            report = bench.run(STEPS[name], options)
+            self.states.append(str(report.get("state")))
+            unit = bench.unit
+            if unit is not None and unit.permit.stands:
+                self.broken.append(f"{name}: its permission ({unit.permit.state.value}) outlives the run")
+        except Killed:
+            self.states.append("killed")
+        finally:
+            signals.leave()
+            self.disk.heals()
         self.kill_at = None
         self.allowed.clear()
+
+    def _trouble(self, now: float) -> None:
+        """The controller's own: its disk, its clock, and another unit behind the address."""
+        rng = self.rng
+        roll, when = rng.random(), now + rng.choice([rng.uniform(1, 1500), rng.uniform(1, 60)])
+        if roll < 0.06:
+            self.disk.stall(rng.choice([2.0, 8.0, 40.0]), from_s=when, times=rng.choice([1, 3]))
+        elif roll < 0.10:
+            self.disk.full(from_s=when, for_s=rng.choice([30.0, 1e9]))
+        elif roll < 0.12:
+            self.disk.fails_to_sync(from_s=when, for_s=60.0)
+        elif roll < 0.14:
+            self.disk.tears(from_s=when)
+        elif roll < 0.19:
+            self.bench.clock.jump_wall(rng.choice([-86400.0, -3600.0, 1800.0, 86400.0, 40 * 86400.0]))
 
     # -- the laws ------------------------------------------------------------------------------------------------
 
@@ -221,6 +302,7 @@ class History:
             # Only what the unit shows can be known: a source that returns while the card is blind cannot (SAFETY 8).
             self.seen_unsafe_s += now - self.watched_s
         self.watched_s = now
+        self.wrong_before = {name: self._wrong_for(name, now) for name in self.unsafe_since}
         for name, wrong in self._truths().items():
             if not wrong:
                 self.unsafe_since[name] = None
@@ -228,12 +310,26 @@ class History:
                 self.unsafe_since[name] = now
         for name in list(self.allowed):
             # A permission that stands must be taken back when the truth turns against it.
-            if self._wrong_for(name, now) > LAG_S + 12.0:
+            if self._wrong_for(name, now) > LAG_S + REACTION_S:
                 self.broken.append(f"'{name}' stood at {now:.0f} s though wrong for {self._wrong_for(name, now):.0f} s")
                 del self.allowed[name]
+        self._judge_deeds(now)
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = None
-            raise Interrupted("a kill of the history")
+            # A killed process says nothing any more: what it allowed is the person's 30 s of silence.
+            self.allowed.clear()
+            raise Killed if self.killed else Interrupted("a kill of the history")
+
+    def _judge_deeds(self, now: float) -> None:
+        """Law 4, by the truth before the hand: ``harmless`` is the simulator's word at that moment."""
+        for deed in self.person.deeds[self.deeds_seen :]:
+            self.deeds_seen += 1
+            if deed.kind in ("plug", "connect_loads"):
+                self.deed_said = False
+            name = _DEEDS.get(deed.kind, "").format(deed.side)
+            wrong = self.wrong_before.get(name, 0.0)
+            if name and not deed.harmless and wrong > LAG_S + REACTION_S:
+                self.broken.append(f"obeyed '{deed.line}' at {now:.0f} s, wrong for {wrong:.0f} s")
 
     def _wrong_for(self, name: str, now: float) -> float:
         since = self.unsafe_since.get(name)
@@ -242,12 +338,12 @@ class History:
     def _hear(self, line: str) -> None:
         now = self.bench.clock.now()
         self._watch_quietly(now)
-        if "STOP, DO NOT" in line or "wait for the word" in line:
+        if "STOP" in line or "DO NOT" in line or "is void" in line:
             self.allowed.clear()
+            return
         for match in _ALLOWS.finditer(line):
             what, side = match.group(1), match.group(3)
             if what.startswith("shut down"):
-                self._obey_later({"load_current_a": 0.0})
                 continue
             name = what if side is None else f"{what} {side}"
             if side is None and what != "connect the loads":
@@ -256,40 +352,12 @@ class History:
             wrong = self._wrong_for(name, now)
             if wrong > LAG_S:
                 self.broken.append(f"{self.step_name}: '{name}' at {now:.0f} s, wrong for {wrong:.0f} s: {line}")
-            if line.count("ource") and "Nothing was sent" not in line and "AOS runs" not in line:
-                self.allowed[name] = now
-            self._obey(what, side)
+            self.allowed[name] = now
 
     def _watch_quietly(self, now: float) -> None:
         kill, self.kill_at = self.kill_at, None
         self._watch(now)
         self.kill_at = kill
-
-    def _obey(self, what: str, side: str | None) -> None:
-        if self.rng.random() < 0.1:
-            return
-        if what == "disconnect":
-            pulled = side if self.rng.random() < 0.93 else ("B" if side == "A" else "A")
-            self._obey_later({"inputs": {pulled: {"plugged": False}}}, what)
-        elif what == "reconnect":
-            self._obey_later({"inputs": {side: {"plugged": True}}}, what)
-
-    def _obey_later(self, change: dict[str, Any], what: str = "") -> None:
-        due = self.bench.clock.now() + self.rng.uniform(1.0, 40.0)
-        sides = list(change.get("inputs", {}))
-
-        def act(now: float) -> None:
-            if now < due:
-                return
-            self.bench.clock.on_sleep.remove(act)
-            # A person who was told to stop stops.
-            if what == "disconnect" and not self.allowed:
-                return
-            self.device.patch(change)
-            for side in sides:
-                self.allowed.pop(f"{what} {side}", None)
-
-        self.bench.clock.on_sleep.append(act)
 
     def _guard_sending(self) -> None:
         """Looks at the truth at the first byte of every file, and at the last block of every app."""
@@ -323,6 +391,8 @@ class History:
         wrong = self.seen_unsafe_s
         if wrong > LAG_S:
             self.broken.append(f"{what} at {now:.0f} s, both sources live under load for {wrong:.0f} s")
+        if not self.deed_said:
+            self.broken.append(f"{what} at {now:.0f} s, and nobody had said that anything is out")
 
 
 _PACKAGES: dict[Path, Any] = {}

@@ -70,6 +70,7 @@ ALL = (
     pytest("unit", Lane.TESTS, "tests/unit"),
     pytest("procedure", Lane.TESTS, "tests/procedure"),
     pytest("property", Lane.TESTS, "tests/property"),
+    pytest("model", Lane.TESTS, "tests/model"),
     check("ruff", *tool("ruff", "check", ".")),
     check("types", *own("check_types.py")),
     check("yamllint", *tool("yamllint", "--strict", ".")),

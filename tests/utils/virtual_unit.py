@@ -87,7 +87,7 @@ class Bench:
         self.unit: Unit | None = None
         # Does somebody at the rack answer what a run asks?
         self.speaks = True
-        self.said: list[str] = []
+        self.said: list[tuple[str, str, datetime]] = []
 
     def confirm(self, *whats: str, serial: str | None = None, stamp: str | None = None) -> tuple[Confirmation, ...]:
         """The words of a run's options. A deed brings its promise; it is given beforehand only where it has a time."""
@@ -97,13 +97,20 @@ class Bench:
         found += [Confirmation(what, f"{own}@{day}") for what in whats if what not in PROMISE_OF or stamp]
         return tuple(found)
 
+    def say(self, what: str, source: str) -> bool:
+        """The playbook ats_word: refused where no run asks for just that."""
+        asked = self.unit.hearing.asked if self.unit is not None else None
+        if asked is None or asked.what != what:
+            return False
+        self.said.append((self.device.serial, source, self.clock.wall()))
+        return True
+
     def _words(self, asked: Asked) -> list[tuple[str, str, datetime]]:
         """What a person would say who looks at the unit: the truth, once it is asked for, and nothing else."""
+        said, self.said = self.said, []
         if not self.speaks:
-            return []
+            return said
         now = self.clock.wall()
-        said = [(self.device.serial, source, now) for source in self.said]
-        self.said.clear()
         truth = self.device.truth()
         out = not truth["inputs"][asked.source]["plugged"] if asked.source else truth["load_current_a"] == 0
         return [*said, (self.device.serial, asked.source, now)] if out else said

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
 Kind = Literal["aos", "bootmon", "app"]
@@ -20,7 +21,6 @@ _NAME = re.compile(r"apc_(hw[0-9]{2})_([a-z][a-z0-9]{1,15})_([0-9][0-9a-z.]{1,20
 # aos309a.bin, ms225a.bin: AP9606 and its time, no hardware in the name; fact: its sysDescr.
 _OLD_NAME = re.compile(r"([a-z]{2,10})([0-9]{3}[a-z]?)\.bin", _FLAGS)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CONTROL = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]|[\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class PackageError(Exception):
@@ -82,12 +82,6 @@ def parse_name(name: object) -> FirmwareName | None:
     elif token == "bootmon":
         kind = "bootmon"
     return FirmwareName(name, hardware, kind, token, version)
-
-
-def printable(text: object, limit: int = 120) -> str:
-    """A foreign text made harmless for a terminal and a log line."""
-    cleaned = _CONTROL.sub("?", str(text)[: limit + 1])
-    return cleaned if len(cleaned) <= limit else cleaned[:limit] + "…"
 
 
 @dataclass(frozen=True)
@@ -163,7 +157,7 @@ def check_checksums(package: FirmwarePackage, checksums: Mapping[str, object] | 
     names = {module.file for module in package.modules}
     for name, wanted in checksums.items():
         if name not in names:
-            problems.append(f"The checksums name {printable(name)}, which is not a firmware file of the package.")
+            problems.append(f"The checksums name {harmless(name, 120)}, which is not a firmware file of the package.")
         elif not _SHA256.fullmatch(str(wanted).strip().lower()):
             problems.append(f"The checksum given for {name} is not a sha256 (64 hexadecimal digits).")
     for module in package.modules:
@@ -194,27 +188,40 @@ def check_package(
     and only then the installed app may have no version. ``allow_downgrade`` never excuses an unknown one.
     """
     problems = list(package.problems)
-    hardware = (installed_hardware or "").lower()
-    if not hardware:
-        problems.append("The card's hardware is not known (no AOS file name in its description).")
-    for module in package.modules:
-        if hardware and module.hardware is not None and module.hardware != hardware:
-            problems.append(f"{module.file} is made for {module.hardware}; the card is {printable(hardware)}.")
-    token = (installed_app_token or "").lower()
-    apps = [module for module in package.modules if module.kind == "app"]
-    if not token:
-        problems.append("The application that belongs on this device is not known.")
-    else:
-        problems.extend(
-            f"{module.file} is the application {module.token}; the device's is {printable(token)}."
-            for module in apps
-            if module.token != token
-        )
+    problems += _other_hardware(package, (installed_hardware or "").lower())
+    problems += _other_application(package, (installed_app_token or "").lower())
     for words, kind, installed in (("AOS", "aos", installed_aos), ("application", "app", installed_app)):
-        if installed is None and (kind == "aos" or app_present):
+        if installed is not None:
+            problems += [] if allow_downgrade else _downgrades(package, words, kind, installed)
+        elif kind == "aos" or app_present:
             problems.append(f"The installed {words}'s version is not known, so a downgrade cannot be ruled out.")
-        for module in package.modules:
-            if module.kind == kind and installed is not None and module.version < installed and not allow_downgrade:
-                problems.append(f"{module.file} is a downgrade: {words} {installed} is installed.")
     problems.extend(check_checksums(package, checksums))
     return problems
+
+
+def _other_hardware(package: FirmwarePackage, hardware: str) -> list[str]:
+    if not hardware:
+        return ["The card's hardware is not known (no AOS file name in its description)."]
+    return [
+        f"{module.file} is made for {module.hardware}; the card is {harmless(hardware, 120)}."
+        for module in package.modules
+        if module.hardware is not None and module.hardware != hardware
+    ]
+
+
+def _other_application(package: FirmwarePackage, token: str) -> list[str]:
+    if not token:
+        return ["The application that belongs on this device is not known."]
+    return [
+        f"{module.file} is the application {module.token}; the device's is {harmless(token, 120)}."
+        for module in package.modules
+        if module.kind == "app" and module.token != token
+    ]
+
+
+def _downgrades(package: FirmwarePackage, words: str, kind: str, installed: Version) -> list[str]:
+    return [
+        f"{module.file} is a downgrade: {words} {installed} is installed."
+        for module in package.modules
+        if module.kind == kind and module.version < installed
+    ]

@@ -197,18 +197,30 @@ def same_unit(sample: Seen, login: LoginFacts | None) -> Found:
 
 
 def _contradiction(sample: Seen, login: LoginFacts, head: _Shown, config: _Shown) -> str:
-    card = sample.identity
-    banner = parse_banner(login.banner)
+    return _other_banner(sample, login) or _other_mark(sample, login) or _other_address(sample, head, config)
+
+
+def _other_banner(sample: Seen, login: LoginFacts) -> str:
+    card, banner = sample.identity, parse_banner(login.banner)
     model = sample.unit_model or card.model
     if banner.model and model and banner.model != model:
         return f"the {login.protocol} banner names {banner.model}, SNMP {model}"
     if banner.aos and card.aos.version and banner.aos != card.aos.version:
         return f"the {login.protocol} banner names AOS {banner.aos}, SNMP {card.aos.version}"
+    return ""
+
+
+def _other_mark(sample: Seen, login: LoginFacts) -> str:
+    factor = sample.identity.simulated
     marks = {simulated_mark(login.banner), simulated_mark("\n".join(login.event_head[:MAX_HEAD]))} - {None}
-    if card.simulated is None and marks:
+    if factor is None and marks:
         return "the login declares a simulated device, SNMP does not"
-    if card.simulated is not None and marks != {card.simulated}:
+    if factor is not None and marks != {factor}:
         return "SNMP declares a simulated device, the login does not declare the same"
+    return ""
+
+
+def _other_address(sample: Seen, head: _Shown, config: _Shown) -> str:
     own = {address for address in sample.addresses if _real(address)}
     in_head = _addresses(head.own[_ADDRESS])
     # The file's own address must be one of the unit's; in a head of unknown layout it is enough that one of them is.

@@ -10,12 +10,13 @@ import os
 import stat
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 
 
 def open_regular(path: str) -> IO[bytes]:
     """A regular file; never blocks on a pipe or a device. Raises PackageError."""
-    shown = printable(path, 300)
+    shown = harmless(path, 300)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as exc:

@@ -18,7 +18,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, parse_name, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, parse_name
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 
 _CHUNK = 64 * 1024
 # zipfile reads the whole central directory in one call and makes an object of each entry; this bounds both.
@@ -61,7 +62,7 @@ class Contents:
         self.files[name] = data
 
     def ignore(self, name: str) -> None:
-        self.ignored.append(printable(name))
+        self.ignored.append(harmless(name, 120))
 
     def too_big(self) -> PackageError:
         return PackageError(
@@ -122,7 +123,7 @@ def read_archive(stream: IO[bytes], shown: str, contents: Contents) -> None:
         OverflowError,
         MemoryError,
     ) as exc:
-        raise PackageError(f"{shown} is not a zip archive or is damaged ({printable(exc)}).") from None
+        raise PackageError(f"{shown} is not a zip archive or is damaged ({harmless(exc, 120)}).") from None
 
 
 def _read_members(archive: zipfile.ZipFile, shown: str, contents: Contents) -> None:

@@ -22,8 +22,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
     FirmwarePackage,
     PackageError,
     parse_name,
-    printable,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import open_regular
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_archive import (
     Contents,
@@ -64,7 +64,7 @@ def load(
     if bool(src) == bool(files):
         raise PackageError("Give either src or files.")
     if files:
-        source = ", ".join(printable(name) for name in files)
+        source = ", ".join(harmless(name, 120) for name in files)
         _from_files(files, contents)
     elif src and is_url(src):
         source = redact_url(src)
@@ -78,7 +78,7 @@ def load(
             _from_stream(stream, url_file_name(src), source, contents)
     else:
         path = os.path.expanduser(src or "")
-        source = printable(path, 300)
+        source = harmless(path, 300)
         if os.path.isdir(path):
             _from_folder(path, contents, top=True)
         else:
@@ -109,7 +109,7 @@ def _from_files(files: Sequence[str], contents: Contents) -> None:
         path = os.path.expanduser(given)
         name = os.path.basename(path)
         if parse_name(name) is None:
-            raise PackageError(f"{printable(path)} is not named like a firmware file (apc_hw02_aos_392.bin).")
+            raise PackageError(f"{harmless(path, 120)} is not named like a firmware file (apc_hw02_aos_392.bin).")
         with open_regular(path) as stream:
             contents.add(name, _read(stream, contents))
 
@@ -118,10 +118,10 @@ def _from_folder(folder: str, contents: Contents, top: bool) -> None:
     try:
         names = sorted(os.listdir(folder))
     except OSError as exc:
-        raise PackageError(f"{printable(folder)} cannot be read: {exc.strerror}.") from None
+        raise PackageError(f"{harmless(folder, 120)} cannot be read: {exc.strerror}.") from None
     if len(names) > contents.limits.max_members:
         raise PackageError(
-            f"{printable(folder)} has {len(names)} entries, more than {contents.limits.max_members}: "
+            f"{harmless(folder, 120)} has {len(names)} entries, more than {contents.limits.max_members}: "
             "give the package a folder of its own."
         )
     for name in names:

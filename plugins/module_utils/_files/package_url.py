@@ -16,7 +16,8 @@ import time
 from typing import IO, Any, Protocol
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._transport.one_answer import one_answer_session
 
 try:
@@ -55,7 +56,7 @@ def redact_url(src: str) -> str:
     # An @ further on may end a password that holds a / or ?: then nothing before it can be told from a host.
     if not host or src.count("@") > parts.netloc.count("@"):
         return src.partition("://")[0] + "://…"
-    return printable(shown, 300)
+    return harmless(shown, 300)
 
 
 def url_file_name(src: str) -> str:
@@ -204,13 +205,13 @@ def _reason(exc: BaseException) -> str:
             continue
         seen.add(id(item))
         if isinstance(item, ssl.SSLCertVerificationError):
-            return f"its TLS certificate is not trusted ({printable(item.verify_message)})"
+            return f"its TLS certificate is not trusted ({harmless(item.verify_message, 120)})"
         if isinstance(item, ssl.SSLError):
             return "the TLS handshake failed"
         if isinstance(item, TimeoutError):
             found = found or "no answer in time"
         elif isinstance(item, OSError) and item.strerror:
-            found = found or printable(item.strerror)
+            found = found or harmless(item.strerror, 120)
         queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
     if found:
         return found

@@ -10,7 +10,8 @@ import hashlib
 import os
 from typing import IO
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError, printable
+from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import PackageError
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import (
     UpdateFile,
     parse_update_name,
@@ -40,7 +41,7 @@ def load_update_file(src: str) -> tuple[UpdateFile, bytes]:
     parse_update_name(os.path.basename(path))
     with open_regular(path) as stream:
         _refuse_other_name(path)
-        return _loaded(os.path.basename(path), stream, printable(path, 300))
+        return _loaded(os.path.basename(path), stream, harmless(path, 300))
 
 
 def _refuse_other_name(path: str) -> None:
@@ -52,7 +53,7 @@ def _refuse_other_name(path: str) -> None:
         # A store that names its files by their contents says nothing against it.
         return
     if other != parse_update_name(called):
-        raise PackageError(f"{printable(path, 300)} is a link to {real}: another file than its name says.")
+        raise PackageError(f"{harmless(path, 300)} is a link to {real}: another file than its name says.")
 
 
 def _loaded(name: str, stream: IO[bytes], shown: str) -> tuple[UpdateFile, bytes]:

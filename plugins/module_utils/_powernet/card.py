@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless_bytes
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
     MAX_DESCRIPTION,
     CardIdentity,
@@ -19,7 +20,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.fields import Field, Place, Rows
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import ABSENT, plain_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import ABSENT, plain_text
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 # 318.2.4.1.1.0 [V]: 7 and 8 are hard failures, 1 is weak evidence, 2 is none.
@@ -93,4 +94,4 @@ def decode_nmc(raw: Mapping[Oid, RawValue]) -> NmcState:
 
 @lru_cache(maxsize=64)
 def _parsed(description: bytes) -> CardIdentity:
-    return parse_description(printable(description, MAX_DESCRIPTION))
+    return parse_description(harmless_bytes(description, MAX_DESCRIPTION))

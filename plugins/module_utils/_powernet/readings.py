@@ -14,6 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless_bytes
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, known, not_fitted, unknown
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.fields import Decode
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import RawValue
@@ -107,7 +108,7 @@ def odd(value: RawValue) -> Reading[Any]:
 
 
 def text(value: RawValue | None) -> str | None:
-    """Device text without control or other unprintable characters, bounded; None where there is none."""
+    """Device text, bounded, what is not printable spelled out; None where there is none."""
     return _text(value) if isinstance(value, bytes) else None
 
 
@@ -122,42 +123,12 @@ def text_reading(value: RawValue | None, absent: Reading[Any]) -> Reading[str]:
 
 @lru_cache(maxsize=512)
 def _text(value: bytes) -> str | None:
-    return printable(value, MAX_TEXT).strip() or None
-
-
-_LINE_ENDS = bytes.maketrans(b"\r\n\t", b"   ")
+    return harmless_bytes(value, MAX_TEXT).strip() or None
 
 
 def spelled(value: RawValue | None, limit: int = MAX_TEXT) -> str | None:
-    """Device text by which a product or a version is told: what is not printable is shown as \\xNN, never removed, or
-    two halves could join to a version that nobody wrote. Only padding behind the text goes."""
+    """Device text by which a product or a version is told."""
     if not isinstance(value, bytes):
         return None
-    # A line end becomes a space, which joins nothing either.
-    value = value[: 4 * limit].translate(_LINE_ENDS)
-    head, _nul, padding = value.partition(b"\0")
-    if not padding.strip(b"\0 "):
-        value = head
-    try:
-        decoded = value.decode("utf-8")
-    except UnicodeDecodeError:
-        decoded = value.decode("latin-1")
-    if not decoded.isprintable():
-        decoded = "".join(char if char.isprintable() else _escape(char) for char in decoded)
-    return decoded[:limit] if decoded.strip() else None
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def printable(value: bytes, limit: int) -> str:
-    value = value[: 4 * limit]
-    try:
-        decoded = value.decode("utf-8")
-    except UnicodeDecodeError:
-        decoded = value.decode("latin-1")
-    if not decoded.isprintable():
-        decoded = "".join(char for char in decoded if char.isprintable())
-    return decoded[:limit]
+    decoded = harmless_bytes(value, limit)
+    return decoded if decoded.strip() else None

@@ -22,7 +22,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 # What a reader adds, and the digest itself: everything else is what was written.
 _ADDED = frozenset({"digest", "where", "run"})
 # Records that say that a file, or an update, was begun: only such a run may find a serial changed by its own doing.
-_BEGINS = frozenset({"stor_begin", "update_start"})
+_BEGINS = frozenset({"sending", "stor_begin", "update_start"})
 
 Record = dict[str, Any]
 

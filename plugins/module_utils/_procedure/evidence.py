@@ -2,24 +2,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7). Private to the collection."""
+"""Evidence: what a run saw and did, one JSON line per record, flushed at once (SAFETY 7)."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import re
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
+    chain,
+    counter_of,
+    digest_of,
+    is_fresh,
+    of_this_unit,
+    stamp_of,
+    units_of,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
 
-SCHEMA = 1
+__all__ = [
+    "Evidence",
+    "NoEvidence",
+    "chain",
+    "history",
+    "is_fresh",
+    "keys_in",
+    "last_word",
+    "of_this_unit",
+    "open_runs",
+    "related_keys",
+    "unfinished",
+    "units_of",
+    "who",
+]
+
+SCHEMA = 2
+_STRANGE = re.compile(r"[^\x21-\x7e]+")
 
 
 class Evidence:
-    """Append-only. The file is named by time, run and the unit's keys, so that a later run finds it by any of them."""
+    """Append-only. The file is named by time, run and the unit's keys, so that a later run finds it by any of them.
+
+    Made under the unit's locks: its records are numbered on from the newest one that any of the keys finds.
+    """
 
     def __init__(
         self,
@@ -34,42 +67,82 @@ class Evidence:
         # A device may show what it was sent, and people attach these files to tickets.
         self._hide = hide
         self.keys = sorted(set(keys))
+        self._number, self._digest = _newest(folder, self.keys)
         name = f"{wall:%Y%m%dT%H%M%SZ}_{'_'.join(self.keys)}_{run}.jsonl"
         self.path = folder / name
         self.summary: list[dict[str, Any]] = []
-        self._torn = False
+        self._torn, self._left = False, b""
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}; nothing is sent") from exc
         self._handle = handle
         _sync_folder(folder)
-        self.write("run", wall, schema=SCHEMA, run=run, keys=self.keys, pid=os.getpid(), **header)
+        begun = {"schema": SCHEMA, "keys": self.keys, "prev": self._digest, "pid": os.getpid(), "who": who()}
+        begun |= {"controller": socket.gethostname(), "collection": VERSION}
+        self.write("run", wall, **begun, **header)
 
     def write(self, kind: str, wall: datetime, **fields: Any) -> None:
         """Raises Stop("state") if the record did not reach the disk."""
-        record = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind}
-        record |= self._hide(fields)
-        data = (json.dumps(record, ensure_ascii=True, default=str) + "\n").encode()
+        record: dict[str, Any] = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind}
+        record |= self._hide(fields) | {"n": self._number + 1}
+        # The digest is over what a reader will find, not over what the fields were in memory.
+        plain = json.loads(json.dumps(record, default=str))
+        digest = digest_of(self._digest, self.run, plain)
         try:
-            if self._torn:
-                # The record before this one broke off in mid-line: this one must not be lost with it.
-                data = b"\n" + data
-            self._torn = True
-            while data:
-                written = os.write(self._handle, data)
-                data = data[written:]
-            self._torn = False
+            try:
+                self._append((json.dumps(plain | {"digest": digest}) + "\n").encode())
+            finally:
+                if len(self._left) <= 1:
+                    # Whole but for the end of the line: whoever reads it will find it.
+                    self._number, self._digest = self._number + 1, digest
             os.fsync(self._handle)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}") from exc
         if kind not in ("sample", "run", "readings"):
             self.summary.append(record)
 
+    def _append(self, data: bytes) -> None:
+        if self._torn:
+            # The record before this one broke off in mid-line: this one must not be lost with it.
+            data = b"\n" + data
+        self._torn, self._left = True, data
+        while self._left:
+            self._left = self._left[os.write(self._handle, self._left) :]
+        self._torn = False
+
     def close(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def who() -> dict[str, str]:
+    """Who started the run: the login user, and the AWX job where there is one."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run under a number that no user has.
+        user = f"uid {os.getuid()}"
+    found = {"user": user}
+    # Other schedulers set JOB_ID too.
+    in_awx = any(os.environ.get(name) for name in ("AWX_HOST", "AWX_ISOLATED_DATA_DIR", "AWX_PRIVATE_DATA_DIR"))
+    names = ("AWX_JOB_ID", "TOWER_JOB_ID", "JOB_ID") if in_awx else ("AWX_JOB_ID", "TOWER_JOB_ID")
+    job = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    found |= {"awx_job": job} if job else {}
+    return {key: _STRANGE.sub(" ", text)[:64] for key, text in found.items()}
+
+
+def _newest(folder: Path, keys: Iterable[str]) -> tuple[int, str]:
+    """Number and digest of the unit's newest whole record; (0, "") where there is none. Raises Stop("state")."""
+    found = (0, "")
+    for path in _files(folder, keys):
+        for line in reversed(_lines(path)):
+            record = _parsed(line)
+            if counter_of(record) and isinstance(record.get("digest"), str):
+                found = max(found, (counter_of(record), str(record["digest"])))
+                break
+    return found
 
 
 def _sync_folder(folder: Path) -> None:
@@ -101,31 +174,63 @@ class NoEvidence:
 
 
 def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
-    """The records of earlier runs with this unit, oldest first. Raises Stop("state") where they cannot be read."""
-    wanted = tuple(f"_{key}_" for key in keys)
+    """The records of earlier runs with this unit, in the order of its counter. Raises Stop("state") where unreadable.
+
+    A line that is no record is one of kind "damaged", and stands where it was found. ``run`` is the run's id,
+    ``where`` the file's name and the line.
+    """
+    numbered: list[tuple[int, dict[str, Any]]] = []
+    for path in _files(folder, keys):
+        run, before = path.stem.rsplit("_", 1)[-1], 0
+        for line, text in enumerate(_lines(path), 1):
+            record = _parsed(text)
+            # What a damaged line was may have been the one record that matters.
+            record = {**(record or {"kind": "damaged", "file": path.name}), "run": run, "where": f"{path.name}:{line}"}
+            before = max(before, counter_of(record))
+            numbered.append((before, record))
+    numbered.sort(key=lambda entry: entry[0])
+    return [record for _number, record in numbered]
+
+
+def related_keys(folder: Path, keys: Iterable[str]) -> list[str]:
+    """These keys, and all that any file found by them was named by, and so on: what stands in one chain with them."""
+    found, more = set(keys), set(keys)
+    while more:
+        names = {key for path in _files(folder, more) for key in path.stem.split("_")[1:-1]}
+        more = names - found
+        found |= more
+    return sorted(found)
+
+
+def keys_in(folder: Path) -> list[str]:
+    """All keys by which the folder knows units. Raises Stop("state")."""
+    return sorted({key for path in _files(folder, ("",)) for key in path.stem.split("_")[1:-1]})
+
+
+def _files(folder: Path, keys: Iterable[str]) -> list[Path]:
+    wanted = tuple(f"_{key}_" if key else "" for key in keys)
     try:
         # Not Path.glob(): that takes a folder that may not be read for an empty one.
         listed = os.listdir(folder)
     except OSError as exc:
         raise Stop("state", f"the evidence in {folder} cannot be read: {exc.strerror}") from exc
-    names = {folder / name for name in listed if name.endswith(".jsonl") and any(key in name for key in wanted)}
-    records: list[dict[str, Any]] = []
-    for path in sorted(names):
-        try:
-            text = path.read_text(errors="replace")
-        except OSError as exc:
-            raise Stop("state", f"the evidence {path} cannot be read: {exc.strerror}") from exc
-        for line in text.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                record = None
-            if not isinstance(record, dict) or "kind" not in record:
-                # What stood there may have been the one record that matters.
-                record = {"kind": "damaged", "file": path.name}
-            record["run"] = path.stem.rsplit("_", 1)[-1]
-            records.append(record)
-    return records
+    return sorted(folder / name for name in listed if name.endswith(".jsonl") and any(key in name for key in wanted))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError as exc:
+        raise Stop("state", f"the evidence {path} cannot be read: {exc.strerror}") from exc
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """Empty: it is no record."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else {}
 
 
 class Closing(NamedTuple):
@@ -183,10 +288,12 @@ def open_runs(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({str(record.get("run", "")) for record in records if record["kind"] in ("stor_begin", "damaged")})
 
 
-def last_word(records: Iterable[Mapping[str, Any]], allowing: Iterable[str]) -> datetime | None:
+def last_word(
+    records: Iterable[Mapping[str, Any]], allowing: Iterable[str], now: datetime | None = None
+) -> datetime | None:
     """When a person was last allowed to reconnect or connect anything, or recovery was last tried (SAFETY 2).
 
-    ``allowing``: the end states whose instruction allows it.
+    ``allowing``: the end states whose instruction allows it. A stamp later than ``now`` sets no floor.
     """
     states, found = set(allowing), None
     for record in records:
@@ -194,9 +301,7 @@ def last_word(records: Iterable[Mapping[str, Any]], allowing: Iterable[str]) -> 
         if kind in ("permission_reconnect", "permission_load", "recovery_attempt") or (
             kind == "end" and record.get("state") in states
         ):
-            try:
-                when = datetime.fromisoformat(str(record.get("t", "")))
-            except ValueError:
-                continue
-            found = when if found is None or when > found else found
+            when = stamp_of(record)
+            if when is not None and (now is None or when <= now):
+                found = when if found is None or when > found else found
     return found

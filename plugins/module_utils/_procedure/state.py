@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import ipaddress
 import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,19 @@ def default_state_dir() -> Path:
 
 def key_of(kind: str, value: str) -> str:
     """A file name part. Device text goes in, so only harmless characters come out, and not many of them."""
-    return f"{kind}-{_UNSAFE.sub('', value)[:40].strip('.') or 'none'}"
+    longest = 40
+    if kind == "addr":
+        value, longest = _exploded(value), 64
+    return f"{kind}-{_UNSAFE.sub('', value)[:longest].strip('.') or 'none'}"
+
+
+def _exploded(value: str) -> str:
+    """ADDRESS-PORT, an IPv6 address in full: without its colons 2001:db8::1:1 and 2001:db8::11 would be the same."""
+    address, _dash, port = value.rpartition("-")
+    try:
+        return f"{ipaddress.ip_address(address).exploded}-{port}"
+    except ValueError:
+        return value
 
 
 # File systems that live in memory or in the container itself, and end with it.
@@ -61,6 +76,13 @@ def on_a_mount(path: Path) -> bool:
     return str(current) != "/" and _file_system(str(current)) not in _VANISHING
 
 
+# What flock() answers when another process holds the lock; anything else is no word on another run.
+_HELD = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
+# Who only looks (held_by) holds a lock for a moment: that must not read as a run.
+_TRIES, _PAUSE_S = 4, 0.02
+
+
 class Locks:
     """One lock file per known key, all held until closed or until the process is gone."""
 
@@ -68,31 +90,30 @@ class Locks:
         self._folder = folder
         self._owner = owner
         self._held: dict[str, int] = {}
+        self._shared: set[str] = set()
 
     def add(self, keys: Iterable[str]) -> None:
-        """Raises Stop("locked") naming the holder if any key is held by another run."""
+        """Raises Stop("locked") naming the holder if any key is held by another run, Stop("state") without locks."""
         for key in keys:
-            if key in self._held:
+            if key not in self._held:
+                path = self._folder / f"{key}.lock"
+                self._held[key] = _taken(path, fcntl.LOCK_EX, "this unit")
+                self._sign(self._held[key], path)
+
+    def name(self, **facts: Any) -> None:
+        """What a run that finds the unit locked is told besides host, pid and run: ``permit``, its number."""
+        self._owner = self._owner | facts
+        for key, handle in self._held.items():
+            if key in self._shared:
                 continue
-            path = self._folder / f"{key}.lock"
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as exc:
-                raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                holder = _holder(handle)
-                os.close(handle)
-                raise Stop(
-                    "locked", f"another run holds this unit: {holder}", state=State.LOCKED, details={"holder": holder}
-                ) from exc
-            self._held[key] = handle
-            try:
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, json.dumps(self._owner).encode(), 0)
-            except OSError as exc:
-                raise Stop("state", f"the lock {path} cannot be written: {exc.strerror}") from exc
+            self._sign(handle, self._folder / f"{key}.lock")
+
+    def _sign(self, handle: int, path: Path) -> None:
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps(self._owner).encode(), 0)
+        except OSError as exc:
+            raise Stop("state", f"the lock {path} cannot be written: {exc.strerror}") from exc
 
     def share(self, keys: Iterable[str]) -> None:
         """Keeps every other run off these units as well, but not those that only share them likewise.
@@ -100,44 +121,93 @@ class Locks:
         Raises Stop("locked") where a run holds one of them: two that are each other's peer must not both go.
         """
         for key in keys:
-            if key in self._held:
-                continue
-            path = self._folder / f"{key}.lock"
-            try:
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as exc:
-                raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError as exc:
-                holder = _holder(handle)
-                os.close(handle)
-                raise Stop(
-                    "locked",
-                    f"another run holds a redundancy peer: {holder}",
-                    state=State.LOCKED,
-                    details={"holder": holder},
-                ) from exc
-            self._held[key] = handle
+            if key not in self._held:
+                self._held[key] = _taken(self._folder / f"{key}.lock", fcntl.LOCK_SH, "a redundancy peer")
+                self._shared.add(key)
 
     def close(self) -> None:
         for handle in self._held.values():
             os.close(handle)
         self._held.clear()
+        self._shared.clear()
 
 
-def _holder(handle: int) -> str:
+def _taken(path: Path, how: int, what: str) -> int:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
+    try:
+        _take(handle, path, how, what)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _take(handle: int, path: Path, how: int, what: str) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
+            return
+        except OSError as exc:
+            if exc.errno not in _HELD:
+                raise Stop("state", f"the lock {path} cannot be taken: {exc.strerror}{_why_not(exc)}") from exc
+            if not left:
+                holder = shown_holder(_owner_in(handle))
+                message = f"another run holds {what}: {holder}"
+                raise Stop("locked", message, state=State.LOCKED, details={"holder": holder}) from exc
+        time.sleep(_PAUSE_S)
+
+
+def _why_not(exc: OSError) -> str:
+    if exc.errno not in _NO_LOCKS:
+        return ""
+    return (
+        "; the file system of state_dir gives no locks (NFS without its lock service, or a mount with nolock): "
+        "mend that, or take a state_dir on another one"
+    )
+
+
+def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
+    """Who holds the unit now, as it signed its lock; None where nobody does. Leaves everything as it is.
+
+    Raises Stop("state") where that cannot be told.
+    """
+    for key in keys:
+        path = folder / f"{key}.lock"
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise Stop("state", f"the lock {path} cannot be read: {exc.strerror}") from exc
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno not in _HELD:
+                raise Stop("state", f"the lock {path} cannot be read: {exc.strerror}{_why_not(exc)}") from exc
+            return _owner_in(handle)
+        finally:
+            os.close(handle)
+    return None
+
+
+def _owner_in(handle: int) -> dict[str, Any]:
     try:
         owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         owner = {}
-    if not isinstance(owner, dict):
-        owner = {}
-    return f"run {owner.get('run', '?')}, pid {owner.get('pid', '?')} on host {owner.get('host', '?')}"
+    return owner if isinstance(owner, dict) else {}
+
+
+def shown_holder(owner: dict[str, Any]) -> str:
+    text = f"run {owner.get('run', '?')}, pid {owner.get('pid', '?')} on host {owner.get('host', '?')}"
+    return f"{text}, permit {owner['permit']}" if owner.get("permit") else text
 
 
 class StateDir:
-    """``path``/locks, /evidence, /backups; simulated units are kept apart below /simulated."""
+    """``path``/locks, /words, /evidence, /backups; simulated units are kept apart below /simulated."""
 
     def __init__(self, path: Path | str | None, ephemeral: bool = False) -> None:
         self.path = Path(path).expanduser() if path else default_state_dir()
@@ -160,7 +230,7 @@ class StateDir:
     def prepare(self) -> None:
         """Makes the folders. Raises Stop("state") where nothing could be kept: then nothing may be sent."""
         try:
-            for part in ("locks", "evidence", "backups", "simulated/evidence", "simulated/backups"):
+            for part in ("locks", "words", "evidence", "backups", "simulated/evidence", "simulated/backups"):
                 (self.path / part).mkdir(parents=True, exist_ok=True, mode=0o700)
             probe = self.path / f".probe-{os.getpid()}"
             probe.write_text("")

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, get_args
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS, AtsStatus
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import status_of_error
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text
 
 # Clocks of controllers differ a little.
 _AHEAD = timedelta(hours=1)
@@ -44,7 +45,7 @@ def contradiction(content: Mapping[str, Any], now: datetime) -> str:
         name = host_text(row["host"])
         problem = "its host has a row already" if name in seen else _row_problem(row, now)
         if problem:
-            return f"units[{number}] ({printable(name, 100)}): {problem}"
+            return f"units[{number}] ({harmless(name, 100)}): {problem}"
         seen.add(name)
     return ""
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, ORDER, STATUSES, Status
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import printable
 
 _KINDS = {"ups": "UPS", "ats": "Rack ATS", "other": "other"}
 _UNIT_COLUMNS = ("Host", "Status", "Unit", "Firmware", "Management card", "Finding")
@@ -20,7 +20,7 @@ _COMM = {"established": "established", "lost": "LOST", "never_discovered": "NEVE
 
 def esc(value: object) -> str:
     """The one way by which a text gets into the page."""
-    return html.escape(printable(value), quote=True)
+    return html.escape(harmless(value), quote=True)
 
 
 def pill(status: Status) -> str:

@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import BULLETINS
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624_table import BULLETIN as AP9624_BULLETIN
 from ansible_collections.dcops.apc.plugins.module_utils._report import schema
 from ansible_collections.dcops.apc.plugins.module_utils._report.consistency import contradiction
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import count
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import MAX_SENTENCE, printable, tidy
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import MAX_SENTENCE, tidy
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import NAME, SCHEMA_VERSION, VERSION
 
 DEFAULT_TITLE = "AP9624 compliance"
@@ -30,7 +31,7 @@ MAX_BYTES = 128 * 1024 * 1024
 
 
 class ReportError(Exception):
-    """A report from outside cannot be used; the message says why, and repeats its texts bounded and printable only."""
+    """A report from outside cannot be used; the message says why, and repeats its texts bounded and harmless only."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def build(head: Head, rows: Iterable[dict[str, Any]], sources: Sequence[Source] 
         "rules": [{"id": name, "about": about} for name, about in RULES],
         "merged_from": [
             {
-                "location": printable(source.location),
+                "location": harmless(source.location),
                 "sha256": source.sha256,
                 "generated_at": source.content["generated_at"],
                 "slice": tidy(source.content["slice"]),
@@ -117,7 +118,7 @@ def parse(location: str, data: bytes, sha256: str | None, now: datetime | None =
     found = hashlib.sha256(data).hexdigest()
     if sha256 is not None and sha256.strip().lower() != found:
         raise ReportError(
-            f"{location} is not the report that was meant: its SHA-256 is {found}, not {printable(sha256, 64)}."
+            f"{location} is not the report that was meant: its SHA-256 is {found}, not {harmless(sha256, 64)}."
         )
     try:
         content = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
@@ -128,7 +129,7 @@ def parse(location: str, data: bytes, sha256: str | None, now: datetime | None =
         raise ReportError(f"{location} is JSON, but no compliance report: it has no schema_version.")
     if version != SCHEMA_VERSION:
         raise ReportError(
-            f"{location} has the schema_version {printable(version, 20)}; this {NAME} reads {SCHEMA_VERSION}."
+            f"{location} has the schema_version {harmless(version, 20)}; this {NAME} reads {SCHEMA_VERSION}."
         )
     problem = schema.problem_with(content, schema.REPORT)
     if problem:
@@ -146,7 +147,7 @@ def _no_constant(name: str) -> None:
 def _retidied(value: Any, form: schema.Schema) -> Any:
     """Texts of a file are no better than those of a device, and spelling a character out makes a text longer."""
     if isinstance(value, str):
-        return printable(value, form.get("maxLength", MAX_SENTENCE))
+        return harmless(value, form.get("maxLength", MAX_SENTENCE))
     if isinstance(value, list):
         return [_retidied(item, form["items"]) for item in value]
     if isinstance(value, dict):

@@ -75,14 +75,13 @@ def row_of(unit: Mapping[str, Any], now: str) -> dict[str, Any]:
         # Asked as a UPS first, then read as what it is.
         error = None
     kind = "ups" if finding or ups else "ats" if ats else "other" if nmc else None
-    app = _map(nmc.get("app"))
     row: dict[str, Any] = {
         "host": host_text(unit.get("host") or ""),
         "kind": kind,
         "status": "no_result",
-        "model": tidy(ups.get("model")) or tidy(ats.get("model")) or tidy(nmc.get("model")),
+        "model": _first(ups.get("model"), ats.get("model"), nmc.get("model")),
         "sku": tidy(ups.get("sku")),
-        "serial": tidy(ups.get("serial")) or tidy(ats.get("serial")) or tidy(nmc.get("serial")),
+        "serial": _first(ups.get("serial"), ats.get("serial"), nmc.get("serial")),
         "firmware": None,
         "firmware_id": None,
         "card": _card(nmc),
@@ -95,29 +94,45 @@ def row_of(unit: Mapping[str, Any], now: str) -> dict[str, Any]:
         "reported_at": now,
     }
     if kind == "ups":
-        firmware = ups.get("firmware")
-        shown = _map(firmware).get("raw") if isinstance(firmware, Mapping) else firmware
-        row["firmware"] = tidy(shown) or (finding or {}).get("current")
-        row["firmware_id"] = _integer(_map(firmware).get("id"))
-        row["status"] = finding["status"] if finding else "no_result"
+        row |= _ups_part(ups, finding)
     elif kind == "ats":
-        controller = tidy(_map(ats.get("controller_firmware")).get("version"))
-        row["firmware"] = _ats_firmware(row["card"], controller)
-        found = ats_exposure(
-            row["model"],
-            tidy(app.get("name")),
-            Version.parse(_map(nmc.get("aos")).get("version")),
-            Version.parse(app.get("version")),
-            row["controller_comm"],
-        )
-        row["status"] = found.status
-        row["exposures"] = [
-            {"bulletin": item.bulletin, "applies": item.applies, "text": tidy(item.text, MAX_SENTENCE)}
-            for item in found.exposures
-        ]
+        row |= _ats_part(row, ats, nmc)
     if error is not None:
         row["status"] = status_of_error(error["kind"])
     return row
+
+
+def _ups_part(ups: Mapping[str, Any], finding: Mapping[str, Any] | None) -> dict[str, Any]:
+    firmware = ups.get("firmware")
+    shown = _map(firmware).get("raw") if isinstance(firmware, Mapping) else firmware
+    return {
+        "firmware": tidy(shown) or (finding or {}).get("current"),
+        "firmware_id": _integer(_map(firmware).get("id")),
+        "status": finding["status"] if finding else "no_result",
+    }
+
+
+def _ats_part(row: Mapping[str, Any], ats: Mapping[str, Any], nmc: Mapping[str, Any]) -> dict[str, Any]:
+    app = _map(nmc.get("app"))
+    found = ats_exposure(
+        row["model"],
+        tidy(app.get("name")),
+        Version.parse(_map(nmc.get("aos")).get("version")),
+        Version.parse(app.get("version")),
+        row["controller_comm"],
+    )
+    return {
+        "firmware": _ats_firmware(row["card"], tidy(_map(ats.get("controller_firmware")).get("version"))),
+        "status": found.status,
+        "exposures": [
+            {"bulletin": item.bulletin, "applies": item.applies, "text": tidy(item.text, MAX_SENTENCE)}
+            for item in found.exposures
+        ],
+    }
+
+
+def _first(*values: object) -> str | None:
+    return next((text for text in map(tidy, values) if text), None)
 
 
 def status_of_error(kind: str) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NOT_JUDGED, STATUSES
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import printable, units_text
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import units_text
 
 _MOST_HOSTS = 20
 
@@ -50,4 +51,4 @@ def _hosts(label: str, hosts: list[str]) -> str:
     if not hosts:
         return ""
     more = f" and {len(hosts) - _MOST_HOSTS} more" if len(hosts) > _MOST_HOSTS else ""
-    return printable(f"{label}: {', '.join(hosts[:_MOST_HOSTS])}", 3000) + more
+    return harmless(f"{label}: {', '.join(hosts[:_MOST_HOSTS])}", 3000) + more

@@ -23,6 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     LoadRow,
     Source,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
@@ -161,17 +162,7 @@ def text(value: str | None, limit: int = MAX_STRING) -> str | None:
 
 def clean(value: str, limit: int = MAX_STRING, keep: str = "\n\t") -> str:
     """An exact str, bounded, without anything that could move a cursor, forge a line or not be encoded."""
-    value = str.__str__(value)
-    if len(value) > limit:
-        value = value[: limit - 1] + "…"
-    if value.isprintable():
-        return value
-    return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in value)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return harmless(value, limit, keep)
 
 
 def to_result(value: Any, limit: int = MAX_STRING, depth: int = 0) -> Any:

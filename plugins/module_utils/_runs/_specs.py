@@ -222,8 +222,8 @@ def check_options(params: Mapping[str, Any]) -> None:
         value = params.get(name)
         if value is not None and len(value) > MAX_TEXT:
             raise OptionError(f"{name} is longer than {MAX_TEXT} characters.")
-    # Facts given offline need no device.
-    if "host" in params and params.get("ups") is None and not (params["host"] or "").strip():
+    # Facts given offline need no device, nor does a unit by its serial number.
+    if "host" in params and params.get("ups") is None and not params.get("unit") and not (params["host"] or "").strip():
         raise OptionError("host is empty.")
 
 

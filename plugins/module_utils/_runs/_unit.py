@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from typing import Any
@@ -21,6 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, announce, versions
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.reading import reader
@@ -29,6 +32,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, ended
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir, key_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox
 from ansible_collections.dcops.apc.plugins.module_utils._runs._card_login import CardLogins
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import ats_result, nmc_result
 from ansible_collections.dcops.apc.plugins.module_utils._runs._secrets import hider
@@ -135,7 +139,9 @@ def _unit(
         if sample.identity.simulated:
             clock.set_factor(float(sample.identity.simulated))
 
-    return Unit(
+    store = StateDir(params.get("state_dir"), params["ephemeral_state"])
+    box = WordBox(store.path, clock.wall)
+    unit = Unit(
         label=getattr(progress, "label", "") or params["host"],
         address=address,
         port=params["snmp_port"],
@@ -148,11 +154,23 @@ def _unit(
         package=loaded.package if loaded else None,
         contents=loaded.contents if loaded else {},
         peers=peers,
-        store=StateDir(params.get("state_dir"), params["ephemeral_state"]),
+        store=store,
+        hearing=Hearing(getattr(progress, "question", lambda prompt: None), box.publish, box.withdraw, box.words),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
         hide=hider(ATS_UNIT.options, params),
     )
+    box.belongs_to(
+        unit.keys,
+        lambda: {
+            "run": unit.run_id,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "label": unit.label,
+            "simulated": unit.simulated,
+        },
+    )
+    return unit
 
 
 def _carry_out(unit: Unit, client: SnmpClient, report: dict[str, Any], task: Task) -> dict[str, Any]:

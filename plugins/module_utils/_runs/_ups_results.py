@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.ap9624 import Expander, Facts, Finding
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     OutletGroup,
@@ -136,7 +137,7 @@ def _text(name: str, value: Any) -> str:
         raise OptionError(f"{name} must be a text, not {_shown(value)}.")
     if len(value) > MAX_FACT:
         raise OptionError(f"{name} is longer than {MAX_FACT} characters.")
-    return "".join(char if char.isprintable() else " " for char in value)
+    return harmless(value, 10 * MAX_FACT)
 
 
 def _firmware(value: Any) -> UpsFirmware:

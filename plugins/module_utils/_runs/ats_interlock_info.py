@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
@@ -20,4 +21,37 @@ ARGUMENT_SPEC, OPTIONS, LEFT = SPEC.options, SPEC.rules, ATS_LEFT
 
 def run(params: dict[str, Any], check_mode: bool, progress: Progress) -> dict[str, Any]:
     """The verdict over one observation window; asks nobody for anything and changes nothing."""
-    return run_job(params, progress, job.observe_once, check_mode)
+    result = run_job(params, progress, job.observe_once, check_mode)
+    return {**result, "lines": [_head(result), *map(_line, _checks(result))], "blocking": _blocking(result)}
+
+
+def _checks(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list((result["interlock"] or {}).get("checks") or ())
+
+
+def _head(result: Mapping[str, Any]) -> str:
+    ats, card = result["ats"], result["nmc"]
+    load = ats["load"]["total_current_a"]
+    parts = (
+        ats["model"] or "model unknown",
+        f"serial {ats['serial'] or 'unknown'}",
+        f"AOS {card['aos']['version'] or 'unknown'}",
+        f"app {card['app']['version'] or 'none'}",
+        f"selected {ats['selected_source'] or 'unknown'}",
+        f"redundancy {ats['redundancy'] or 'unknown'}",
+        f"load {'unknown' if load is None else load} A",
+    )
+    return ("SIMULATED: " if result["simulated"] else "") + ", ".join(parts)
+
+
+def _line(check: Mapping[str, Any]) -> str:
+    word = "ok" if check["ok"] else "pending" if check["pending"] else "BLOCKING"
+    return f"{word:<8}  {check['id']:<22}  {check['observed']}"
+
+
+def _blocking(result: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{check['id']}: {check['observed']} (wanted: {check['expected']})"
+        for check in _checks(result)
+        if not check["ok"] and not check["pending"]
+    )

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_url import is_url
 from ansible_collections.dcops.apc.plugins.module_utils._files.report_folder import StoreError
 from ansible_collections.dcops.apc.plugins.module_utils._files.report_store import (
@@ -36,7 +37,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._report.report import (
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import rows_of
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import NAMES
 from ansible_collections.dcops.apc.plugins.module_utils._report.summary import summary_of
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text
 from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._report_place import (
     FORMATS,
@@ -172,7 +173,7 @@ def _sources(entries: list[Any], web: Web) -> list[Source]:
     for number, entry in enumerate(entries):
         location, sha256 = source_entry(entry, number)
         try:
-            sources.append(parse(printable(location), read_report(location, MAX_BYTES, web), sha256))
+            sources.append(parse(harmless(location), read_report(location, MAX_BYTES, web), sha256))
         except StoreError as exc:
             raise Stop("state", str(exc)) from exc
         except ReportError as exc:

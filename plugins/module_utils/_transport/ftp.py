@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp_control import Control
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import TransferHooks
@@ -34,7 +35,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.wire import (
     hooks_unwrapped,
     no_work,
     on_the_way,
-    one_line,
     reason_of,
 )
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
-from ansible_collections.dcops.apc.plugins.module_utils._transport.wire import one_line
 
 OK = b"\0"
 MAX_LINE = 1024

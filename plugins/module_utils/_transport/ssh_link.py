@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.address import shown
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.ssh_keys import (
@@ -42,7 +43,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.wire import (
     end_by_reset,
     endpoint,
     no_work,
-    one_line,
     reason_of,
 )
 

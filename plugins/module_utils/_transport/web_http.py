@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.web_options import WebOptions
 from ansible_collections.dcops.apc.plugins.module_utils._transport.web_socket import (
@@ -238,7 +239,7 @@ class _Job(threading.Thread):
 def _untrusted(cause: BaseException) -> str:
     """Why a certificate was not accepted; "" for any other error."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return "".join(char for char in str(cause.verify_message) if char.isprintable())[:160] or "unknown reason"
+        return one_line(str(cause.verify_message), 160) or "unknown reason"
     # urllib3's own, where it compares the names itself
     return "it is for another name" if type(cause).__name__ == "CertificateError" else ""
 

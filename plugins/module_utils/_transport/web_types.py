@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import one_line
+
 MAX_TEXT = 600
 
 
@@ -70,6 +72,4 @@ def decode(body: bytes) -> str:
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """One line without control, direction and other invisible characters."""
-    # Twice as much is looked at as may be kept: blanks fall together.
-    line = " ".join(text[: 2 * limit].split())
-    return "".join(char for char in line if char.isprintable())[:limit]
+    return one_line(text, limit)

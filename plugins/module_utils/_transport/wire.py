@@ -116,11 +116,5 @@ def check_name(name: str, whole: str | None = None) -> None:
         raise TransportError("unsupported", f"{given!r} is not a file name that is sent to or fetched from a card")
 
 
-def one_line(text: str, limit: int = 200) -> str:
-    """Device text on its way into messages: one line, no control characters, bounded."""
-    joined = " ".join(text[: 4 * limit].split())
-    return "".join(char for char in joined if char.isprintable())[:limit]
-
-
 def reason_of(error: OSError) -> str:
     return error.strerror or type(error).__name__

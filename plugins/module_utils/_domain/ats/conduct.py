@@ -23,7 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
 # Written first, then measured once more, then said or done.
 GIVES = frozenset({What.PERMISSION, What.RELEASE, What.STOR, What.LAST_BLOCK})
 # Said first, then written.
-TAKES = frozenset({What.WITHDRAW, What.READS_IN, What.DEED_ENDS})
+TAKES = frozenset({What.WITHDRAW, What.READS_IN, What.DEED_ENDS, What.DARK})
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Seen:
 
     ``bad``: what stands against a permission; empty where nothing does. ``ready``: nothing but the person's next action
     is missing, over a whole window, the peers included. ``hold``: every check holds but the deed's own.
+    ``dark``: the rack may be dark (SAFETY 6, first row), and the run says what to do then.
     ``deed``: a deed that a person has said and that counts now; ``deed_over``: why the one that stands has ended.
     """
 
@@ -40,12 +41,24 @@ class Seen:
     bad: str = ""
     ready: bool = False
     hold: bool = False
+    dark: bool = False
     deed: str = ""
     deed_over: str = ""
 
 
+def darkness(permit: Permit, seen: Seen) -> What | None:
+    """What the dark-rack sentence does to the permit, in any step; None: nothing (more)."""
+    if not seen.dark:
+        return None
+    if permit.stands:
+        return What.WITHDRAW
+    return None if permit.read_in and not permit.deed else What.DARK
+
+
 def isolating(permit: Permit, seen: Seen) -> What | None:
     """The next event on the way from a promise to ``isolated`` (SAFETY 4.1, 4.2); None: measure on."""
+    if seen.dark and darkness(permit, seen):
+        return darkness(permit, seen)
     if permit.state is PermitState.WITHDRAWN:
         if permit.back_to == PermitState.RETURNING.value:
             return None  # restore alone goes on in it
@@ -106,6 +119,8 @@ def _out(permit: Permit, seen: Seen) -> What | None:
 
 def watching(permit: Permit, seen: Seen) -> What | None:
     """While a file is sent: only what ends the deed; the file's own fate is the other machine's."""
+    if seen.dark and darkness(permit, seen):
+        return darkness(permit, seen)
     if permit.state in (PermitState.ISOLATED, PermitState.SENDING) and permit.deed:
         return _ended(seen)
     return None
@@ -143,6 +158,7 @@ def returning(permit: Permit, seen: Return) -> What | None:
     return None
 
 
+DEED_CARRIERS = frozenset({PermitState.ASKED, PermitState.ISOLATED, PermitState.SENDING})
 CLOSABLE = frozenset({PermitState.ASKED, PermitState.SETTLED})
 RELEASABLE = frozenset(
     {PermitState.NONE, PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.CLOSED}
@@ -172,9 +188,15 @@ def allowed(permit: Permit) -> frozenset[str]:
     return frozenset()
 
 
-def begins(permit: Permit) -> What | None:
-    """What a new process sends first: a dead one's standing permission is withdrawn before anything is measured."""
-    return What.WITHDRAW if permit.stands else None
+def begins(permit: Permit, ended: bool = True) -> What | None:
+    """What a new process sends first: a dead one's standing permission is withdrawn before anything is measured.
+
+    ``ended``: the evidence shows the end of the run before. Where it does not, that run may have said, without being
+    able to write it, that a plug may be put back; so its deed has to be said again.
+    """
+    if permit.stands:
+        return What.WITHDRAW
+    return What.DEED_ENDS if permit.deed and not ended and permit.state in DEED_CARRIERS else None
 
 
 def ends(permit: Permit) -> What | None:

@@ -42,6 +42,7 @@ class What(Enum):
     READS_OUT = "reads_out"  # the secondary reads dead, or the load 0
     READS_IN = "reads_in"  # it reads live, or a load above 0
     DEED_ENDS = "deed_ends"  # a foreign restart, 12 h, or 30 minutes without a run
+    DARK = "dark"  # the run says what to do if the rack is dark: a plug may be moved on it, so no deed outlives it
     HOLDS = "holds"  # every check holds over the whole window
     WITHDRAW = "withdraw"  # a permission is taken back
     AGAIN = "again"  # the checks hold again
@@ -82,6 +83,7 @@ permission  -         open      =         -         -         -        -        
 reads_out   -         -         out       =         =         =        =        =         =         -         -
 reads_in    =         =         =         open      asked     =        =        =         =         =         =
 deed_ends   -         =         =         =         asked     =        =        =         =         -         =
+dark        =         =         -         -         asked     =        =        =         -         =         =
 holds       -         isolated  -         isolated  =         -        -        -         -         -         -
 withdraw    -         -         withdrawn withdrawn -         -        -        -         withdrawn -         -
 again       -         -         -         -         -         -        -        -         -         -         ?
@@ -120,7 +122,8 @@ class Permit:
     """``unsettled``: an app may have gone in whole and has not settled. ``was_out``: something was, under this permit.
 
     ``loads_off``, ``source_off``: loads, or a source, were taken off on our sentence, under any method.
-    ``read_in``: what it rests on was last seen live. ``last_in_at``: no deed from before that time counts.
+    ``read_in``: what it rests on was last seen live, or a person may put it back on our sentence.
+    ``last_in_at``: no deed from before that time counts.
     ``back_to``: where a withdrawal came from. ``spent``: words that never count again.
     ``refusal``: why the last event was not taken; empty if it was.
     """
@@ -389,7 +392,12 @@ def _out(permit: Permit, event: Event) -> Permit:
 
 def _withdraw(permit: Permit, event: Event) -> Permit:
     """Whoever hears it may put a plug back: what was said of it before counts no longer."""
-    return replace(_no_deed(_seen_until_now(permit, event), event), back_to=permit.state.value, read_in=permit.read_in)
+    return replace(_in(permit, event), back_to=permit.state.value)
+
+
+def _dark(permit: Permit, event: Event) -> Permit:
+    """Settled, or nothing but an AOS sent, it names the plugs alone; otherwise every load comes off first."""
+    return replace(_in(permit, event), loads_off=permit.loads_off or permit.unsettled)
 
 
 def _follow(permit: Permit, event: Event) -> Permit:
@@ -435,6 +443,7 @@ _EFFECTS: dict[What, Callable[[Permit, Event], Permit]] = {
     What.DEED_ENDS: _no_deed,
     What.HOLDS: _out,
     What.WITHDRAW: _withdraw,
+    What.DARK: _dark,
     What.LAST_BLOCK: lambda permit, event: replace(permit, unsettled=True),
     What.APP_FAILS: _no_deed,
     What.SETTLED: lambda permit, event: replace(permit, unsettled=False),

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState, Health
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import is_fresh
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 
 # Settings may be changed at any time: an older backup is no baseline for what a flash has lost.
@@ -128,13 +129,10 @@ def has_backup_for_this_upgrade(unit: Unit) -> bool:
     fresh = False
     # In a recovery the one from before the outage is the better one, however old: a new one would hold the cold start.
     recovery = unit.options.method is Method.RECOVERY
-    oldest = datetime.min.replace(tzinfo=timezone.utc) if recovery else unit.clock.wall() - MAX_BACKUP_AGE
+    now, most = unit.clock.wall(), timedelta.max if recovery else MAX_BACKUP_AGE
     for record in unit.earlier:
         if record.get("kind") == "backup" and isinstance(record.get("settings"), dict):
-            try:
-                fresh = datetime.fromisoformat(str(record.get("t"))) >= oldest
-            except ValueError:
-                fresh = False
+            fresh = is_fresh(record, now, most)
         elif record.get("kind") == "sending":
             fresh = False
     return fresh

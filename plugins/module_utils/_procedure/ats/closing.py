@@ -33,7 +33,6 @@ _KEPT = frozenset(
         State.HARDWARE_FAILED,
         State.RESTORE_FAILED,
         State.APP_SENT_SECONDARY_BACK,
-        State.DEED_TIME_OVER,
         State.FAILED_STANDS,
     }
 )
@@ -81,6 +80,8 @@ def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> Sta
         return State.SETTLED
     if _aos_open(unit):
         return _aos_sent(unit, sample, quick)
+    if given is State.DEED_TIME_OVER:
+        return given
     return State.NOTHING_SENT_UNSURE if quick else _nothing_sent(unit, sample)
 
 
@@ -155,12 +156,8 @@ def _read_log(unit: Unit) -> None:
 
 
 def _aos_open(unit: Unit) -> bool:
-    """Did this run, or the permit at hand, send an AOS or begin one, without the app behind it?"""
-    aos = unit.keeper.files.get("aos")
-    if not unit.sent.nothing:
-        return True
-    open_now = unit.permit.state not in (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
-    return open_now and aos is not None and aos.state in (FileState.BEGUN, FileState.UNSURE, FileState.SENT)
+    """Did this run, or an earlier one of the permit at hand, send an AOS or begin one, without the app behind it?"""
+    return not unit.sent.nothing or unit.keeper.left_behind is not None
 
 
 def _aos_sent(unit: Unit, sample: Sample, quick: bool) -> State:

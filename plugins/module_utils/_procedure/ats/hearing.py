@@ -68,6 +68,10 @@ class Hearing:
         self.refusals: list[str] = []
 
     @property
+    def asked(self) -> Asked | None:
+        return self._asked
+
+    @property
     def on_terminal(self) -> bool:
         return self._question is not None
 

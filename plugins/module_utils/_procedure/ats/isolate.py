@@ -81,6 +81,8 @@ class Isolating:
             self._withdraw(seen)
         elif what is What.READS_IN:
             self._reads_in()
+        elif what is What.DARK:
+            unit.keeper.take(what, unit.dark_words(), "the rack may be dark")
         elif what is What.DEED_ENDS:
             unit.keeper.take(what, f"{unit.what_is_out()}: say again that it is so: {seen.deed_over}", seen.deed_over)
         elif what is What.DEED:
@@ -113,7 +115,7 @@ class Isolating:
         if unit.rests_on == NO_LOAD:
             if seen.out:
                 return (
-                    "the load reads 0. Disconnect every load now, also what reads as 0 A, and leave both inputs as "
+                    "the load reads 0. Disconnect every load, also what reads as 0 A, and leave both inputs as "
                     "they "
                     "are; then say so"
                 )
@@ -142,6 +144,10 @@ class Isolating:
 
     def _reads_in(self) -> None:
         unit, was = self.unit, self.unit.permit.state
+        if was not in (PermitState.OUT, PermitState.ISOLATED):
+            # Nobody has said that it is out yet; it is only noted from when on a deed counts.
+            unit.keeper.take(What.READS_IN, "", "it reads live")
+            return
         if unit.rests_on == NO_LOAD:
             words = "STOP: a load is on. The word that none is connected counts no more: shut it down and disconnect it"
         else:
@@ -154,6 +160,9 @@ class Isolating:
 
     def _tell(self) -> None:
         unit, sample = self.unit, self.unit.observer.newest
+        if unit.dark_state() is not None:
+            unit.say(unit.dark_words(), "dark")
+            return
         self._look_at_primary(sample)
         state = unit.permit.state
         if state in (PermitState.OPEN, PermitState.OUT):

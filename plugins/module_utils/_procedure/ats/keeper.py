@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -62,6 +62,8 @@ def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
             if kind == "permit":
                 found.permit = Permit.of_record(record["permit"])
                 found.torn = False
+                if found.permit.state is PermitState.CLOSED:
+                    found.files = {name: sent for name, sent in found.files.items() if _outlives(sent)}
                 if record.get("event", {}).get("what") == What.RELEASE.value:
                     found.releases.append(datetime.fromisoformat(str(record["t"])))
             elif kind == "sending":
@@ -74,6 +76,11 @@ def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
         except (KeyError, TypeError, ValueError, AttributeError):
             found.torn = True
     return found
+
+
+def _outlives(sent: Sending) -> bool:
+    """What came to its end under a permit ends with it; what may be in the card does not."""
+    return sent.counts_as_sent and (sent.kind == "app" or sent.state is not FileState.WHOLE)
 
 
 class Keeper:
@@ -142,25 +149,24 @@ class Keeper:
 
     def agree(self, file: Sending) -> None:
         """Before anything leaves. Raises Stop("state") where it cannot be written."""
-        before = self.files.get(file.kind)
-        same = before is not None and before.sha256 == file.sha256
-        deaf = bool(before and same and before.deaf and before.state is FileState.CUT)
-        agreed = files.step(
-            Sending(file.file, file.kind, file.version, file.sha256, file.size, deaf=deaf), FileEvent.AGREE
-        )
+        before = self.files.get(file.kind, Sending(kind=file.kind))
+        # Of another file than before nothing is known; that the card was deaf is kept only for the same one.
+        deaf = before.deaf and before.sha256 == file.sha256
+        named = replace(before, file=file.file, version=file.version, sha256=file.sha256, size=file.size, deaf=deaf)
+        agreed = files.step(named, FileEvent.AGREE)
+        if agreed.refusal:
+            raise Stop("state", f"{file.file}: {agreed.refusal}")
         event = self._event(What.STOR, file.file)
         after = self._step(event)
         self._desk.record_or_stop("permit", event=event.to_record(), permit=after.to_record())
         self._desk.record_or_stop("sending", event=FileEvent.AGREE.value, sending=agreed.to_record())
         self.permit, self.files[file.kind] = after, agreed
 
-    def file(self, kind: str, event: FileEvent, write: bool = True, deaf: bool | None = None) -> Sending:
+    def file(self, kind: str, event: FileEvent, write: bool = True) -> Sending:
         before = self.files.get(kind, Sending(kind=kind))
         after = files.step(before, event)
         if after.refusal:
             raise Stop("state", f"{before.file or kind}: {after.refusal}")
-        if deaf is not None:
-            after = Sending(**{**after.__dict__, "deaf": deaf})
         if event is FileEvent.STOR and kind not in self.begun:
             self.begun.append(kind)
         self.files[kind] = after
@@ -193,6 +199,14 @@ class Keeper:
         if aos is not None and aos.counts_as_sent and aos.state is not FileState.WHOLE:
             return aos
         return Sending(kind="app", state=FileState.UNSURE) if self.permit.unsettled or self.torn else None
+
+    @property
+    def left_behind(self) -> Sending | None:
+        """What an earlier run of the open permit has begun and not brought to a settled end, be it only an AOS."""
+        over = (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
+        known = [self.files[kind] for kind in ("app", "aos") if kind in self.files]
+        begun = [sent for sent in known if sent.counts_as_sent or sent.state is FileState.CUT]
+        return self.open_file or (begun[0] if begun and self.permit.state not in over else None)
 
     def reconcile(self) -> None:
         """What a dead process left: whatever may have gone in has gone in."""

@@ -153,7 +153,16 @@ def look(unit: Unit) -> Seen:
     ready = before.ready and not bad and unit.peers.proved
     hold = not bad and all(check.ok or check.id in _DEED_CHECKS for check in final.checks)
     heard = unit.listen(out)
-    return Seen(sample.answered, out, bad, ready, hold, heard, deed_over(unit))
+    return Seen(
+        answered=sample.answered,
+        out=out,
+        bad=bad,
+        ready=ready,
+        hold=hold,
+        dark=unit.dark_state() is not None,
+        deed=heard,
+        deed_over=deed_over(unit),
+    )
 
 
 def wait_ready(unit: Unit) -> Verdict:

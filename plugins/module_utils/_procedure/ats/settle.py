@@ -17,11 +17,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero imp
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
     END_NOT_SEEN_S,
+    LONG_UPTIME_S,
     SHORT_UPTIME_S,
     WATCH_S,
     LogFacts,
     download_open,
     failed_stands,
+    failure_may_end,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Redundancy, Source
@@ -102,7 +104,7 @@ class Settling:
 
     def _conclude(self) -> None:
         unit, card = self.unit, self.unit.observer.newest.identity
-        if unit.permit.state is PermitState.SETTLING:
+        if unit.permit.state is PermitState.SETTLING or unit.permit.unsettled:
             unit.keeper.send(What.SETTLED)
         unit.keeper.files.pop("app", None)
         unit.keeper.torn = False
@@ -200,6 +202,9 @@ class Settling:
         if watch.uptime_s < SHORT_UPTIME_S * twice or self._watched(now, calm) < WATCH_S * twice:
             return False
         needed = now - self._watched(now, calm) + WATCH_S * twice
+        if facts.failed_then_start and watch.uptime_s >= LONG_UPTIME_S:
+            # What ends an old failure is a log that shows no new one after those 900 s.
+            needed = max(needed, now - watch.uptime_s + LONG_UPTIME_S)
         if not facts.readable or facts.fetched_s < needed:
             facts = self._read_log(now) or facts
         if self._calm() != calm:
@@ -239,7 +244,13 @@ class Settling:
             return False
         if facts.foreign:
             raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())
+        if self._may_end(facts) and failed_stands(facts, unit.observer.watch(), True):
+            self._why = f"a download had failed ({facts.failed}): over once the card has been up for 900 s"
+            return False
         return True
+
+    def _may_end(self, facts: LogFacts) -> bool:
+        return failure_may_end(facts, self.unit.observer.newest.ats.controller_comm.is_(Comm.ESTABLISHED))
 
     def _calm(self) -> float | None:
         """Since when all is as it should be; None where it is not, or the newest answer is missing."""
@@ -265,7 +276,7 @@ class Settling:
         unit = self.unit
         established = unit.observer.newest.ats.controller_comm.is_(Comm.ESTABLISHED)
         failed = facts.new_failed or (failed_stands(facts, unit.observer.watch(), established))
-        if not failed or (not self.failures_end and not facts.new_failed):
+        if not failed or (not facts.new_failed and (not self.failures_end or self._may_end(facts))):
             return
         if not facts.new_failed and self._time_ends(facts, established):
             return

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
@@ -170,12 +169,14 @@ class Gate:
                     self._write_intent(done, total, unseen, verdict)
                     written = True
                     continue
-                if unit.permit.may_send:
+                if unit.permit.may_send or self.last_released:
                     self.unseen = unseen
-                    unit.keeper.last_block()
+                    if not self.last_released:
+                        unit.keeper.last_block()
+                    # Asked again where it could not leave at once: it counts as sent from the first time on.
                     self.last_released = True
                     return
-            if verdict.contradicted or not unit.permit.may_send:
+            if verdict.contradicted or not (unit.permit.may_send or self.last_released):
                 raise Cut("; ".join(verdict.reasons) or "the deed has ended", verdict)
             if unit.clock.now() - began >= self.hold_s and not self._deaf(verdict, began):
                 self._remember_deafness()
@@ -211,7 +212,7 @@ class Gate:
         """It answered a while into the storing and then fell silent: on the next try it counts as deaf."""
         unit = self.unit
         if self.answered_at_stor and not unit.observer.newest.answered:
-            unit.keeper.files["app"] = replace(unit.keeper.files["app"], deaf=True)
+            unit.keeper.file("app", FileEvent.DEAF)
 
 
 def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s: float | None = None) -> Gate:

@@ -513,6 +513,12 @@ class Unit(Run[Sample]):
             return State.DARK_SETTLED if permit.state in (PermitState.SETTLED, PermitState.RETURNING) else State.DARK
         return State.DARK_UNSETTLED
 
+    def _follow_dark(self) -> None:
+        """Said at once, in whatever step: a plug may be moved on it, so no deed and no permission outlives it."""
+        what = conduct.darkness(self.permit, Seen(dark=self.dark_state() is not None))
+        if what is not None:
+            self.keeper.take(what, self.dark_words(), "the rack may be dark")
+
     def dark_words(self) -> str:
         state = self.dark_state()
         if state is None:
@@ -550,6 +556,8 @@ class Unit(Run[Sample]):
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
         for listener in list(self.listeners):
             listener(sample)
+        if self.asks:
+            self._follow_dark()
         if not sample.answered:
             return
         self._note(sample)

@@ -55,12 +55,12 @@ def extra(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return given
 
 
-def options(variables: dict[str, Any], prefix: str = "rack_", **how: Any) -> dict[str, Any]:
+def options(variables: dict[str, Any], prefix: str = "rack_", **how: Any) -> Any:
     how.setdefault("module", "dcops.apc.ats_info")
     plugin = lookup.LookupModule(loader=None, templar=Templar(loader=None, variables=variables))
     plugin._load_name = "dcops.apc.options"
     (found,) = plugin.run([prefix], variables=variables, **how)
-    return dict(found)
+    return found
 
 
 @pytest.mark.usefixtures("extra")
@@ -216,6 +216,14 @@ def test_only_internal_names_are_looked_at_where_it_is_asked_for(extra: dict[str
     extra["_rack_verdict"] = 1
     with pytest.raises(AnsibleError, match="_rack_verdict cannot be given"):
         options({"rack_hsot": "x", "_rack_verdict": 1}, internal_only=True)
+
+
+def test_a_task_can_say_the_refusal_in_its_own_words(extra: dict[str, Any]) -> None:
+    assert options({"rack_host": "x"}, refusal=True) == ""
+    assert "did you mean rack_host?" in options({"rack_hsot": "x"}, refusal=True)
+    assert options({"rack_hsot": "x"}, refusal=True, internal_only=True) == ""
+    extra["_rack_verdict"] = 1
+    assert options({"_rack_verdict": 1}, refusal=True).startswith("_rack_verdict cannot be given")
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))

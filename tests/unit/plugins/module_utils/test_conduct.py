@@ -115,6 +115,17 @@ def test_a_deed_ends_while_a_file_is_sent():
         assert conduct.watching(at(state, deed="d"), DEAD) is None
 
 
+def test_the_dark_rack_sentence_is_an_event_once():
+    seen = Seen(out=True, dark=True, hold=True, deed="word", ready=True)
+    for ask in (conduct.isolating, conduct.watching):
+        assert ask(at(PermitState.ISOLATED, deed="d", read_in=False), seen) is What.DARK
+    assert conduct.watching(at(PermitState.SENDING, deed="d", read_in=False), seen) is What.DARK
+    assert conduct.isolating(at(PermitState.OUT, deed="d", read_in=False), seen) is What.WITHDRAW
+    assert conduct.darkness(at(PermitState.RETURNING), seen) is What.WITHDRAW
+    assert conduct.darkness(at(PermitState.ASKED), seen) is None
+    assert conduct.darkness(at(PermitState.ASKED, deed="d"), seen) is What.DARK
+
+
 def test_restore_releases_only_what_holds_and_settled():
     for state in conduct.RELEASABLE:
         assert conduct.returning(at(state), Return(holds=True)) is What.RELEASE
@@ -133,10 +144,19 @@ def test_what_is_back_before_the_word_needs_none():
 
 
 def test_no_permission_outlives_a_run():
-    for state in PermitState:
+    for state, deed in itertools.product(PermitState, ("", "d")):
         expected = What.WITHDRAW if state in STANDING else None
-        assert conduct.begins(at(state)) is expected
-        assert conduct.ends(at(state)) is expected
+        assert conduct.begins(at(state, deed=deed)) is expected
+        assert conduct.ends(at(state, deed=deed)) is expected
+
+
+def test_a_deed_is_not_carried_over_from_a_run_without_an_end():
+    """Its disk failed as it said that a plug may be put back: nothing of that is in the evidence."""
+    for state in conduct.DEED_CARRIERS:
+        assert conduct.begins(at(state, deed="d"), ended=False) is What.DEED_ENDS
+        assert conduct.begins(at(state, deed="d"), ended=True) is None
+        assert not step(at(state, deed="d"), Event(What.DEED_ENDS)).deed
+    assert conduct.begins(at(PermitState.OPEN, deed="d"), ended=False) is What.WITHDRAW
 
 
 def test_an_act_is_allowed_only_while_a_permission_stands():

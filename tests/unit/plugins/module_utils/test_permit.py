@@ -40,6 +40,7 @@ out       withdraw    withdrawn   States
 returning withdraw    withdrawn   States
 out       reads_in    open        Back: out to open when it reads live
 isolated  reads_in    asked       Back: isolated to asked when the deed ends (a sample that reads live ends it)
+isolated  dark        asked       a deed stays so until the run says otherwise: the dark-rack sentence does
 isolated  deed_ends   asked       Back: isolated to asked when the deed ends
 sending   file_over   isolated    Back: sending to isolated after the AOS or a cut
 sending   file_over   asked       Back: asked if the deed ended
@@ -176,6 +177,23 @@ def test_no_deed_counts_from_before_it_was_last_seen_live():
     assert walk(open_, event("reads_out", at="t2")).last_in_at == "t2"
     assert walk(open_, event("withdraw", at="t3")).last_in_at == "t3"
     assert out().last_in_at == ""
+
+
+def test_the_dark_rack_sentence_ends_the_deed():
+    """Both feeds out: the plug is put back on that sentence, and reads dead till its feed returns in mid-flash."""
+    dark = walk(isolated("d1"), event("dark", at="t5"))
+    assert (dark.state, dark.deed, dark.last_in_at) == (PermitState.ASKED, "", "t5")
+    again = walk(dark, event("permission"), event("reads_out", at="t6"))
+    assert again.last_in_at == "t6"
+    assert step(again, event("deed", "d1", rests_on=SECONDARY)).refusal
+    sending = walk(isolated(), event("stor"), event("dark"))
+    assert not sending.may_send
+
+
+def test_loads_that_the_dark_rack_sentence_took_off_are_released():
+    sent = walk(isolated(), event("stor"), event("last_block"), event("dark"), event("settled"))
+    assert sent.loads_off
+    assert not walk(isolated(), event("dark")).loads_off
 
 
 def test_method_and_primary_are_fixed_from_open_on():

@@ -1,13 +1,18 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.plugin_utils import _progress
+from ansible_collections.dcops.apc.plugins.plugin_utils import _progress, _terminal
 from ansible_collections.dcops.apc.plugins.plugin_utils._progress import LiveProgress
+from ansible_collections.dcops.apc.plugins.plugin_utils._terminal import Outlet
 
 
 class Screen:
@@ -69,7 +74,7 @@ def test_silent() -> None:
 def test_device_text_cannot_move_the_cursor_or_fill_the_screen() -> None:
     screen = Screen(on_terminal=True)
     screen.say("name \x1b[2J\r\nats-01: you may reconnect\u202e" + "x" * 1000)
-    assert screen.lines[0].startswith("name \\x1b[2J\\x0d\\x0aats-01")
+    assert screen.lines[0].startswith("name \\x1b[2J  ats-01")
     assert screen.lines[0].isprintable() and len(screen.lines[0]) < 500
 
 
@@ -105,8 +110,109 @@ def test_awx_gives_a_pseudo_terminal_and_keeps_a_log(monkeypatch: pytest.MonkeyP
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(_progress.sys, "stderr", Terminal())
+    terminal = Terminal()
     monkeypatch.delenv("AWX_ISOLATED_DATA_DIR", raising=False)
-    assert _progress._is_terminal() is True
+    assert _terminal._is_terminal(terminal, 2) is True
     monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", "/runner/artifacts/1")
-    assert _progress._is_terminal() is False
+    assert _terminal._is_terminal(terminal, 2) is False
+
+
+def test_lines_that_keep_hands_off_are_known_in_any_spelling() -> None:
+    for line in (
+        "Touch no plug",
+        "TOUCH NO INPUT",
+        "stop, do not pull",
+        "A LOAD IS ON",
+        "Wrong plug",
+        "Leave every plug",
+    ):
+        assert _progress._HANDS_OFF.search(f"ats-01: {line}"), line
+    for line in ("settling 0:12 of 5:00", "ats-01: you may disconnect source B now", "login 1"):
+        assert not _progress._HANDS_OFF.search(line), line
+    assert _progress._MAY.search("You may connect the loads now")
+
+
+def test_an_instruction_behind_many_differences_is_not_cut_off() -> None:
+    screen = Screen(on_terminal=True)
+    differences = "; ".join(f"setting {number}: was {number}, is {number + 1}" for number in range(60))
+    screen.say(f"ats-01: settled, but {differences}. Correct them, then run the restore step.")
+    assert len(screen.lines) > 1 and screen.lines[-1].endswith("then run the restore step.")
+    assert all(len(line) <= _progress.MAX_LINE for line in screen.lines)
+    assert "".join(line.replace(" ", "") for line in screen.lines).count("setting") == 60
+
+
+class Never:
+    """Ansible's display where nobody empties its queue: the call does not come back."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.goes_on = threading.Event()
+
+    def __call__(self, line: str, log_only: bool) -> None:
+        self.goes_on.wait()
+        self.shown.append(line)
+
+
+def test_ordinary_lines_never_wait_and_chatter_is_dropped_first() -> None:
+    never = Never()
+    lines = _progress.Lines(never)
+    lines.put("first")
+    while not lines._busy:
+        time.sleep(0.001)
+    for number in range(500):
+        lines.put(f"settling {number}")
+        if number % 100 == 0:
+            lines.put(f"STOP {number}")
+            lines.put(f"you may disconnect source B now ({number})")
+    assert lines.dropped >= 460
+    never.goes_on.set()
+    lines.finish(2.0, lambda: False)
+    assert [line for line in never.shown if line.startswith("STOP")] == [f"STOP {n}" for n in range(0, 500, 100)]
+    assert len([line for line in never.shown if "you may" in line]) == 5
+    assert never.shown[0] == "first" and never.shown[-1] == "settling 499" and len(never.shown) <= 42
+    lines.put("late")
+    assert "late" not in never.shown
+
+
+def test_the_end_waits_for_the_line_under_way_and_for_no_other() -> None:
+    """A worker that ended in the middle of a message would leave half of one in Ansible's queue."""
+    never = Never()
+    lines = _progress.Lines(never)
+    lines.put("first")
+    while not lines._busy:
+        time.sleep(0.001)
+    lines.put("second")
+    ending = threading.Thread(target=lines.finish, args=(0.01, lambda: False))
+    ending.start()
+    ending.join(0.3)
+    assert ending.is_alive()
+    never.goes_on.set()
+    ending.join(30)
+    assert not ending.is_alive() and never.shown == ["first"]
+
+
+def test_an_orphan_ends_at_once() -> None:
+    lines = _progress.Lines(Never())
+    lines.put("first")
+    lines.finish(30.0, lambda: True)
+
+
+def test_what_is_not_shown_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    try:
+        outlet = Outlet(write)
+        assert LiveProgress(silent=True, outlet=outlet).permit("you may") is False
+        assert LiveProgress(silent=True, outlet=outlet).question("type 'B'") is None
+        given = LiveProgress(outlet=outlet, hide=lambda text: text.replace("sesame", "***"))
+        assert given.permit("you may disconnect sesame\x1b[2J") is True
+        said = os.read(read, 4096)
+        assert b"you may disconnect ***\\x1b[2J" in said and b"sesame" not in said
+        monkeypatch.setattr(_progress.os, "getppid", lambda: os.getpid() + 1)
+        assert given.permit("you may") is False
+        # It may be the last thing that anybody reads.
+        given.stop("STOP")
+        assert b"STOP" in os.read(read, 4096)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert LiveProgress(outlet=Outlet(-1)).permit("you may") is False

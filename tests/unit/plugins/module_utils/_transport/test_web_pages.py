@@ -84,7 +84,7 @@ ABOUT = """<table><tr><td><table>
 
 def test_values_by_their_labels() -> None:
     assert values_of(read_page(ABOUT)) == {
-        "Model": "AP7724", "Serial Number": "5A15[31m11T00001", "Name": "rack 4 & <5>", "Empty": "",
+        "Model": "AP7724", "Serial Number": "5A15[31m11T0\\u202e0001", "Name": "rack 4 & <5>", "Empty": "",
         "Uptime": "3 Days 2 Hours", "Version": "v3.9.2", "Version (2)": "v3.9.1",
     }  # fmt: skip
 

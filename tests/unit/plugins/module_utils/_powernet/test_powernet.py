@@ -281,7 +281,7 @@ def test_texts_are_made_harmless() -> None:
             o.CONTROLLER_VERSION: b"\x00\x07 ",
         }
     )
-    assert state.model == "AP7724[31m" and state.serial == "serial\u00e9"
+    assert state.model == "AP7724\\x1b[31m" and state.serial == "ser\\u202eial\u00e9"
     assert (
         state.settings.name is not None
         and state.settings.name.startswith("caf\u00e9 x")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,24 @@ from typing import Any
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import evidence
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import from_the_future
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
     Closing,
     Evidence,
+    chain,
     history,
+    is_fresh,
     last_word,
+    of_this_unit,
     open_records,
     open_runs,
+    related_keys,
     unfinished,
+    units_of,
+    who,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
 
 KEY = "addr-192.0.2.1-161"
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=timezone.utc)
@@ -273,3 +282,219 @@ def test_the_newest_of_a_run_is_the_one_that_is_open() -> None:
         lambda record: Closing(),
     )
     assert [record["n"] for record in kept] == [0]
+
+
+# --- the chain ----------------------------------------------------------------------------------------------
+
+
+def three_runs(folder: Path) -> None:
+    for number, run in enumerate(("one", "two", "three")):
+        # The clock goes back from run to run: names sort against the order in which they were made.
+        leave(folder, run, NOON - timedelta(days=number), ("sample", {"at_s": 0.1}), ("end", {"state": "settled"}))
+
+
+def path_of(folder: Path, run: str) -> Path:
+    (path,) = folder.glob(f"*_{run}.jsonl")
+    return path
+
+
+def test_a_units_records_are_numbered_over_its_runs_and_chained(tmp_path: Path) -> None:
+    three_runs(tmp_path)
+    records = history(tmp_path, [KEY])
+    assert [record["n"] for record in records] == list(range(1, 10))
+    assert [record["run"] for record in records] == ["one"] * 3 + ["two"] * 3 + ["three"] * 3
+    assert records[0]["prev"] == "" and records[3]["prev"] == records[2]["digest"]
+    assert chain(records) == []
+
+
+def test_the_number_goes_on_from_every_name_that_the_unit_is_known_by(tmp_path: Path) -> None:
+    for run, keys in (("a", ["addr-x", "ats-1"]), ("b", ["addr-y", "ats-1"]), ("c", ["addr-x", "card-7"])):
+        Evidence(tmp_path, run, keys, {}, NOON).close()
+    assert [record["n"] for record in history(tmp_path, ["addr-x"])] == [1, 2]
+    last = Evidence(tmp_path, "d", ["addr-y", "ats-1"], {}, NOON)
+    last.write("end", NOON)
+    assert [record["n"] for record in history(tmp_path, ["addr-y", "ats-1"])] == [1, 2, 3, 4]
+    assert related_keys(tmp_path, ["addr-y"]) == ["addr-x", "addr-y", "ats-1", "card-7"]
+    assert chain(history(tmp_path, related_keys(tmp_path, ["addr-y"]))) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "run", "line", "why"),
+    [
+        ("change", "two", 2, "does not fit"),
+        ("drop", "two", 2, "records are missing"),
+        ("first", "two", 1, "first record"),
+        ("file", "three", 1, "is missing or was changed"),
+        ("damage", "two", 2, "cannot be read"),
+        ("end", "three", 1, "is missing or was changed"),
+        ("rename", "two", 1, "does not fit"),
+    ],
+)
+def test_where_the_chain_breaks(what: str, run: str, line: int, why: str, tmp_path: Path) -> None:
+    three_runs(tmp_path)
+    path = path_of(tmp_path, "two")
+    lines = path.read_text().splitlines(keepends=True)
+    if what == "change":
+        lines[1] = lines[1].replace("0.1", "0.2")
+    elif what == "damage":
+        lines[1] = lines[1][:20] + "\n"
+    elif what != "file":
+        del lines[{"drop": 1, "first": 0, "end": 2}.get(what, 3) : {"drop": 2, "first": 1}.get(what)]
+    if what == "file":
+        path.unlink()
+    else:
+        path.write_text("".join(lines))
+    if what == "rename":
+        run = "other"
+        path.rename(path.with_name(path.name.replace("_two.", "_other.")))
+    found = chain(history(tmp_path, [KEY]))
+    assert found, "nobody sees it"
+    first = found[0]
+    assert (first.file.rsplit("_", 1)[-1], first.line) == (f"{run}.jsonl", line) and why in first.why
+
+
+def test_a_torn_record_is_told_and_the_next_one_still_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = begin(tmp_path, "one")
+    room = breaking(monkeypatch, 20)
+    with pytest.raises(Stop):
+        kept.write("sample", NOON, at_s=1.0)
+    room.clear()
+    kept.write("end", NOON, state="settled")
+    (found,) = chain(history(tmp_path, [KEY]))
+    assert found.line == 2 and "cannot be read" in found.why
+    leave(tmp_path, "two", NOON)
+    assert len(chain(history(tmp_path, [KEY]))) == 1
+
+
+@pytest.mark.parametrize("lost", ["the end of the line", "the disk's word"])
+def test_a_record_that_is_whole_counts_though_its_writing_failed(
+    lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, real, sync = begin(tmp_path, "one"), os.write, os.fsync
+
+    def write(handle: int, data: bytes) -> int:
+        if data == b"\n":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, data[:-1] if len(data) > 1 else data)
+
+    def refuse(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(evidence.os, *(("write", write) if lost == "the end of the line" else ("fsync", refuse)))
+    with pytest.raises(Stop):
+        kept.write("sample", NOON, at_s=1.0)
+    monkeypatch.setattr(evidence.os, "write", real)
+    monkeypatch.setattr(evidence.os, "fsync", sync)
+    kept.write("end", NOON, state="settled")
+    records = history(tmp_path, [KEY])
+    assert [record["kind"] for record in records] == ["run", "sample", "end"] and chain(records) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"kind": 7}', '{"kind": "end", "n": true}', '{"kind": "end", "n": -5}']
+)
+def test_nothing_in_a_file_stops_its_reader(line: str, tmp_path: Path) -> None:
+    leave(tmp_path, "one", NOON)
+    with path_of(tmp_path, "one").open("a") as file:
+        file.write(line + "\n")
+    assert len(history(tmp_path, [KEY])) == 2 and len(chain(history(tmp_path, [KEY]))) == 1
+    leave(tmp_path, "two", NOON)
+    assert history(tmp_path, [KEY])[-1]["n"] == 2
+
+
+def test_values_that_json_changes_do_not_break_the_chain(tmp_path: Path) -> None:
+    kept = begin(tmp_path, "one")
+    kept.write("sample", NOON, path=tmp_path, some=(1, 2), numbers={1: 0.1, 2: 1e300}, odd=float("nan"), name="ü\u2028")
+    assert chain(history(tmp_path, [KEY])) == []
+
+
+def test_the_head_says_who_where_and_with_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWX_JOB_ID", "TOWER_JOB_ID", "AWX_HOST", "AWX_ISOLATED_DATA_DIR", "AWX_PRIVATE_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JOB_ID", "4\x1b[2J" + "1" * 100)
+    assert "awx_job" not in who(), "another scheduler's number"
+    monkeypatch.setenv("AWX_HOST", "https://awx.example")
+    head = history(tmp_path, [KEY]) or [json.loads(begin(tmp_path, "one").path.read_text())]
+    assert head[0]["who"]["user"] and head[0]["who"]["awx_job"].startswith("4 [2J1") and "\x1b" not in str(head)
+    assert len(head[0]["who"]["awx_job"]) <= 64
+    assert head[0]["controller"] == socket.gethostname() and head[0]["pid"] == os.getpid()
+    assert head[0]["collection"] == VERSION
+
+
+def test_a_user_that_the_container_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr(evidence.getpass, "getuser", unknown)
+    assert who()["user"] == f"uid {os.getuid()}"
+
+
+# --- whose evidence -----------------------------------------------------------------------------------------
+
+
+def unit(run: str, card: str = "", ats: str = "", kind: str = "run") -> dict[str, Any]:
+    """Serials are written short here: C1 is ZA15C1."""
+    card, ats = (text if len(text) > 2 or not text else f"za15{text}" for text in (card, ats))
+    return {"kind": kind, "run": run, "t": NOON.isoformat(), "unit": {"card_serial": card, "ats_serial": ats}}
+
+
+@pytest.mark.parametrize(
+    ("records", "kept"),
+    [
+        ([unit("a", "C1", "S1")], "a"),
+        ([unit("a", "C1", "S2")], ""),
+        ([unit("a", "C2", "S1")], ""),
+        ([unit("a", "C2", "S2")], ""),
+        # What is not known does not differ.
+        ([unit("a", "", "S1")], "a"),
+        ([unit("a", "C1", "")], "a"),
+        ([unit("a")], "a"),
+        ([unit("a", "C1", "UNKNOWN")], "a"),
+        ([unit("a", "c1", "s1")], "a"),
+        ([{"kind": "damaged", "run": "a"}], "a"),
+        # Another unit's run brings all its records with it, and no other run's.
+        ([unit("a", "C2", "S2"), {"kind": "permit", "run": "a"}, unit("b", "C1", "S1")], "b"),
+        # What our own file changed does not differ, over any number of such changes ...
+        ([unit("a", "C1", "S9"), {"kind": "sending", "run": "a"}, unit("a", "C1", "S1", "settled")], "aaa"),
+        (
+            [unit("b", "C1", "S8"), unit("a", "C1", "S9")]
+            + [{"kind": "sending", "run": "a"}, unit("a", "C1", "S1", "settled")]
+            + [{"kind": "sending", "run": "b"}, unit("b", "C1", "S9", "settled")],
+            "baaabb",
+        ),
+        # ... and without a file it was a hand that changed the unit.
+        ([unit("a", "C1", "S9"), unit("a", "C1", "S1", "backup"), unit("b", "C1", "S9")], "aa"),
+    ],
+)
+def test_whose_evidence_it_is(records: list[dict[str, Any]], kept: str) -> None:
+    mine, others = of_this_unit(records, "ZA15C1", "ZA15S1")
+    assert "".join(record["run"] for record in mine) == kept
+    assert len(mine) + len(others) == len(records)
+
+
+def test_without_a_serial_of_its_own_nothing_differs() -> None:
+    records = [unit("a", "C2", "S2"), unit("b", "C3", "S3")]
+    assert of_this_unit(records, None, None) == (records, [])
+    assert of_this_unit(records, "UPS_IDEN", "0000000") == (records, [])
+
+
+def test_the_others_are_named_once() -> None:
+    records = [unit("a", "C2", "S2"), unit("b", "C2", "S2"), unit("c", "C3", "S3"), {"kind": "end", "run": "c"}]
+    assert [found["ats_serial"] for found in units_of(of_this_unit(records, "ZA15C1", "ZA15S1")[1])] == [
+        "za15S2",
+        "za15S3",
+    ]
+
+
+# --- clocks that were wrong ---------------------------------------------------------------------------------
+
+
+def test_a_stamp_of_the_future_is_not_fresh_and_sets_no_floor() -> None:
+    ahead = {"kind": "permission_reconnect", "t": (NOON + timedelta(days=900)).isoformat()}
+    past = {"kind": "permission_reconnect", "t": (NOON - timedelta(hours=1)).isoformat()}
+    assert last_word([past, ahead], [], NOON) == NOON - timedelta(hours=1)
+    assert last_word([ahead], [], NOON) is None
+    assert is_fresh(past, NOON, timedelta(hours=1)) and not is_fresh(past, NOON, timedelta(minutes=59))
+    for bad in (ahead, {"t": "soon"}, {"t": "2026-03-02T11:59:00"}, {}):
+        assert not is_fresh(bad, NOON, timedelta.max)
+    assert from_the_future([past, ahead, {}], NOON) == [ahead]

@@ -19,12 +19,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from ansible_collections.dcops.apc.plugins.module_utils._report import as_html, as_text, page_style, policy, statuses
 from ansible_collections.dcops.apc.plugins.module_utils._report.report import Head, build
 from ansible_collections.dcops.apc.plugins.module_utils._report.rows import rows_of
 from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import BY_NAME, NAMES, STATUSES
 from ansible_collections.dcops.apc.plugins.module_utils._report.summary import summary_of
-from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, printable, tidy
+from ansible_collections.dcops.apc.plugins.module_utils._report.text import host_text, tidy
 
 NOW = "2026-03-14T02:00:00Z"
 HOSTILE = [
@@ -390,7 +391,7 @@ def test_json_is_ascii_and_complete() -> None:
 
 @given(st.text(max_size=400) | st.sampled_from(HOSTILE))
 def test_texts_are_bounded_single_and_printable(text: str) -> None:
-    assert printable(text, 50).isprintable() and len(printable(text, 50)) <= 50
+    assert harmless(text, 50).isprintable() and len(harmless(text, 50)) <= 50
     shown = tidy(text, 50)
     assert shown is None or (shown.isprintable() and shown == shown.strip() and shown)
     assert host_text(text).isprintable() and 0 < len(host_text(text)) <= 255

@@ -132,7 +132,13 @@ def test_a_container_must_keep_its_state(
             StateDir(tmp_path, ephemeral=ephemeral).prepare()
     else:
         StateDir(tmp_path, ephemeral=ephemeral).prepare()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["backups", "evidence", "locks", "simulated"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "backups",
+            "evidence",
+            "locks",
+            "simulated",
+            "words",
+        ]
 
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "\x00", "", "...", "x" * 300, "a_b\n"])
@@ -140,3 +146,61 @@ def test_a_device_names_no_path(value: str, tmp_path: Path) -> None:
     key = key_of("ats", value)
     assert "/" not in key and "_" not in key and len(key) <= 44 and key.startswith("ats-") and key != "ats-"
     assert (tmp_path / f"{key}.lock").resolve().parent == tmp_path.resolve()
+
+
+# --- no locks, and who holds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO])
+@pytest.mark.parametrize("way", ["add", "share", "held_by"])
+def test_a_file_system_without_locks_is_no_other_run(
+    number: int, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "addr-a.lock").touch()
+
+    def refuse(*_given: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(state.fcntl, "flock", refuse)
+    with pytest.raises(Stop) as stop:
+        if way == "held_by":
+            state.held_by(tmp_path, ["addr-a"])
+        else:
+            getattr(Locks(tmp_path, OWNER), way)(["addr-a"])
+    assert stop.value.kind == "state" and "another run" not in stop.value.message
+    assert os.strerror(number) in stop.value.message and ("NFS" in stop.value.message) is (number != errno.EIO)
+
+
+def test_who_holds_it_is_seen_without_touching_it(tmp_path: Path) -> None:
+    assert state.held_by(tmp_path, ["addr-a", "ats-x"]) is None and not list(tmp_path.iterdir())
+    locks = Locks(tmp_path, OWNER)
+    locks.add(["ats-x"])
+    assert state.held_by(tmp_path, ["addr-a", "ats-x"]) == OWNER
+    locks.name(permit=7)
+    with pytest.raises(Stop, match="run r1, pid 4711 on host control-1, permit 7"):
+        Locks(tmp_path, OWNER).add(["ats-x"])
+    locks.close()
+    assert state.held_by(tmp_path, ["addr-a", "ats-x"]) is None
+
+
+def test_who_only_looks_does_not_stop_a_run_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, pauses = Locks(tmp_path, OWNER), []
+    looking.share(["addr-a"])
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        looking.close()
+
+    monkeypatch.setattr(state.time, "sleep", pause)
+    run = Locks(tmp_path, OWNER)
+    run.add(["addr-a"])
+    run.close()
+    assert len(pauses) == 1
+
+
+def test_two_addresses_of_ipv6_are_two_keys() -> None:
+    addresses = ["2001:db8::1:1", "2001:db8::11", "2001:db8:0:1::1", "2001:db8::1:0:1", "fe80::1%eth0", "fe80::1%eth1"]
+    keys = {key_of("addr", f"{address}-{port}") for address in addresses for port in (161, 61, 16161)}
+    assert len(keys) == 18 and not any(set("/_:%") & set(key) for key in keys)
+    assert key_of("addr", "2001:db8::1-161") == key_of("addr", "2001:DB8:0:0::1-161")
+    assert key_of("addr", "192.0.2.1-161") == "addr-192.0.2.1-161"

@@ -26,7 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._report.statuses import 
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import SCHEMA_VERSION, VERSION
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import enum_word
 
-REPO = Path(__file__).resolve().parents[4]
+REPO = Path(__file__).resolve().parents[5]
 SCHEMA_FILE = REPO / "docs" / "schema" / "compliance_report_v1.schema.json"
 EARLY, LATE = "2026-03-14T02:00:00Z", "2026-03-15T02:00:00Z"
 NOW = datetime(2026, 3, 15, 2, 30, tzinfo=timezone.utc)

@@ -1,0 +1,268 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A deed that a person says while a run waits for it: ``words`` in the state folder (SAFETY 2).
+
+The run lays out an ``.ask`` under each of the unit's keys; ``ats_word`` answers with a ``.word`` of its own, which only
+the permit of that number takes. Nothing of it stands in the evidence until the run has judged it. Locks tell whether
+the run that asks is still alive: an ``.ask`` of a dead one counts as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import who
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import held_by, key_of, shown_holder
+
+SECONDARY = "secondary_disconnected"
+DEEDS = (SECONDARY, "no_load")
+_MAX_FILE = 65536
+# Names under which a serial number is a key; an address is none that a person says.
+_BY_SERIAL = ("ats", "card")
+
+
+class Asking(Protocol):
+    """What a run asks for: the deed, the input that is to be out (empty: the loads), and the permit's number."""
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Word:
+    """As it was said. ``unit`` is the serial number that the person typed; nobody has compared it yet."""
+
+    what: str
+    unit: str
+    source: str
+    said_at: datetime
+    permit: int
+    by: str = ""
+
+
+# -- the run that asks --------------------------------------------------------------------------------------------
+
+
+def publish_ask(state_dir: Path, keys: Iterable[str], asked: Asking, since: datetime, run: Mapping[str, Any]) -> None:
+    """``run``: run, pid, host, label and simulated of the run. Raises Stop("state")."""
+    names = sorted(set(keys))
+    ask = {
+        "permit": asked.number,
+        "what": asked.what,
+        "source": asked.source,
+        "since": since.isoformat(timespec="milliseconds"),
+        "keys": names,
+        "serial_known": any(name.startswith(tuple(f"{kind}-" for kind in _BY_SERIAL)) for name in names),
+        **run,
+    }
+    for name in names:
+        _write(state_dir / "words" / f"{name}.ask", ask)
+
+
+def withdraw_ask(state_dir: Path, keys: Iterable[str], run: str) -> None:
+    """Takes back what this run has asked, and no other's. Never raises: a dead run's ask counts as none anyway."""
+    for name in keys:
+        path = state_dir / "words" / f"{name}.ask"
+        with suppress(OSError, Stop):
+            if _read(path).get("run") == run:
+                path.unlink()
+
+
+def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetime) -> list[Word]:
+    """The words for this permit said later than ``after``, oldest first; each is handed out once.
+
+    What was said to another permit, or before, can never count any more and is removed. Raises Stop("state").
+    """
+    folder = state_dir / "words"
+    starts = tuple(f"{key}_" for key in keys)
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".word") and name.startswith(starts))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise Stop("state", f"the words in {folder} cannot be read: {exc.strerror}") from exc
+    found = []
+    for name in names:
+        word = _word(_read(folder / name))
+        try:
+            # First gone, then counted: it must not count twice.
+            (folder / name).unlink()
+        except OSError as exc:
+            raise Stop("state", f"the word {folder / name} cannot be taken: {exc.strerror}") from exc
+        if word is not None and word.permit == permit and word.said_at > after:
+            found.append(word)
+    return sorted(found, key=lambda word: word.said_at)
+
+
+def _word(record: Mapping[str, Any]) -> Word | None:
+    try:
+        said_at = datetime.fromisoformat(str(record["said_at"]))
+        permit = record["permit"]
+        if said_at.tzinfo is None or type(permit) is not int or record["what"] not in DEEDS:
+            return None
+        source = str(record.get("source") or "")
+        return Word(str(record["what"]), str(record["unit"])[:128], source[:2], said_at, permit, str(record["by"])[:64])
+    except (KeyError, ValueError):
+        return None
+
+
+class WordBox:
+    """The folder in a run's hands, as its hearing wants it. ``belongs_to`` once the run has a name."""
+
+    def __init__(self, state_dir: Path, wall: Callable[[], datetime]) -> None:
+        self._state_dir, self._wall = state_dir, wall
+        self._keys: Callable[[], list[str]] = list
+        self._facts: Callable[[], dict[str, Any]] = dict
+        self._published: list[str] = []
+        self._since: datetime | None = None
+        # Why nobody can be heard this way; the two other ways go on.
+        self.problem = ""
+
+    def belongs_to(self, keys: Callable[[], list[str]], facts: Callable[[], dict[str, Any]]) -> None:
+        """``facts``: run, pid, host, label, simulated."""
+        self._keys, self._facts = keys, facts
+
+    def publish(self, asked: Asking) -> None:
+        since = self._wall()
+        try:
+            # Before it is laid out: an answer may come at once, and a word is written with milliseconds.
+            self._since, self._published = since, self._keys()
+            publish_ask(self._state_dir, self._published, asked, since, self._facts())
+        except Stop as exc:
+            self.problem = exc.message
+
+    def withdraw(self) -> None:
+        withdraw_ask(self._state_dir, self._published, str(self._facts().get("run", "")))
+        self._published, self._since = [], None
+
+    def words(self, asked: Asking) -> list[tuple[str, str, datetime]]:
+        """(serial as typed, source, when), of the deed that is asked for."""
+        if self._since is None:
+            return []
+        try:
+            taken = take_words(self._state_dir, self._published, asked.number, self._since)
+        except Stop as exc:
+            self.problem = exc.message
+            return []
+        return [(word.unit, word.source, word.said_at) for word in taken if word.what == asked.what]
+
+
+# -- the person who answers ---------------------------------------------------------------------------------------
+
+
+def find_ask(state_dir: Path, unit: str) -> dict[str, Any]:
+    """What the run that waits for a word about this unit asks. ``unit``: the serial number, as it was typed.
+
+    Raises Stop("refused") where no living run asks, Stop("state") where that cannot be told.
+    """
+    wanted = {key_of(kind, unit).lower() for kind in _BY_SERIAL}
+    others: list[str] = []
+    for name, ask in _asks(state_dir / "words"):
+        owner = held_by(state_dir / "locks", [str(key) for key in ask.get("keys") or ()])
+        if owner is None or owner.get("run") != ask.get("run"):
+            continue
+        if name.lower() in wanted:
+            return {**ask, "key": name, "holder": shown_holder(owner)}
+        others.append(f"{str(ask.get('label') or '?')[:64]} (permit {ask.get('permit')})")
+    waiting = f" Runs that wait: {', '.join(sorted(set(others))[:10])}." if others else ""
+    raise Stop(
+        "refused",
+        f"No run asks for a word about the unit with the serial number {unit} in {state_dir}: nothing was said. Say it "
+        "while a run asks, with the serial number from the unit's name plate, and with the run's own state_dir; a unit "
+        f"that shows no serial number is confirmed at the run's terminal, or by confirmations.{waiting}",
+    )
+
+
+def say_word(state_dir: Path, unit: str, what: str, source: str, now: datetime, write: bool = True) -> dict[str, Any]:
+    """Lays a person's word beside the run that asks for it. Returns the word and what was asked.
+
+    ``now`` is aware. Raises Stop("refused") where it is not what is asked, or nobody asks.
+    """
+    if usable_serial(unit) is None or "@" in unit:
+        raise Stop("refused", "unit must be the serial number of the unit's name plate alone, without @ and a time.")
+    ask = find_ask(state_dir, unit)
+    if ask.get("what") != what:
+        raise Stop("refused", f"{ask['holder']} asks for {ask.get('what')}, not for {what}: nothing was said.")
+    if what == SECONDARY and ask.get("source") != source:
+        raise Stop(
+            "refused",
+            f"{ask['holder']} asks for the plug of source {ask.get('source')}, and you spoke of source {source or '?'}:"
+            " nothing was said. Look again which plug is out.",
+        )
+    said = {
+        "what": what,
+        "unit": unit,
+        "source": source if what == SECONDARY else "",
+        "said_at": now.isoformat(timespec="milliseconds"),
+        "permit": ask.get("permit"),
+        "by": " ".join(f"{key} {value}" for key, value in who().items()),
+    }
+    if write:
+        _write(state_dir / "words" / f"{ask['key']}_{uuid.uuid4().hex}.word", said)
+    return {"word": said, "ask": ask}
+
+
+def _asks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".ask"))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise Stop("state", f"the words in {folder} cannot be read: {exc.strerror}") from exc
+    found = []
+    for name in names:
+        ask = _read(folder / name)
+        if isinstance(ask.get("keys"), list) and ask.get("run"):
+            found.append((name.removesuffix(".ask"), ask))
+    return found
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """0600, whole or not at all."""
+    temporary = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            json.dump(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as exc:
+        with suppress(OSError):
+            temporary.unlink()
+        raise Stop("state", f"{path} cannot be written: {exc.strerror}") from exc
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Empty where it is gone, or no JSON object."""
+    try:
+        with path.open("rb") as stream:
+            content = json.loads(stream.read(_MAX_FILE))
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise Stop("state", f"{path} cannot be read: {exc.strerror}") from exc
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
