@@ -15,6 +15,8 @@ import sys
 import termios
 import threading
 import time
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -218,7 +220,7 @@ class Question:
             return None
         self._typed = rest
         text = line[:_MAX_ANSWER].decode("utf-8", errors="replace")
-        return "".join(char if char.isprintable() else "?" for char in text).strip()
+        return harmless(text, 200).strip()
 
     def close(self) -> None:
         if self._handle >= 0:
