@@ -10,6 +10,7 @@ import sys
 import time
 from array import array
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import permit_world
@@ -39,10 +40,12 @@ def _trace(parents: array[int], labels: array[int], names: list[str], at: int) -
     return steps[::-1]
 
 
-def walk(method: str, most: int = 10**8, deepest: int = 10**6, violations: int = 5) -> Found:
+def walk(
+    method: str, most: int = 10**8, deepest: int = 10**6, violations: int = 5, first: World | None = None
+) -> Found:
     found = Found(method)
-    first = permit_world.start(method)
-    numbers: dict[World, int] = {first: 0}
+    first = first or permit_world.start(method)
+    numbers: dict[Hashable, int] = {permit_world.key(first): 0}
     parents, labels = array("i", [0]), array("i", [0])
     names: list[str] = []
     named: dict[str, int] = {}
@@ -65,7 +68,7 @@ def walk(method: str, most: int = 10**8, deepest: int = 10**6, violations: int =
     while front and found.depth < deepest and len(numbers) < most and len(found.violations) < violations:
         following: list[World] = []
         for world in front:
-            at = numbers[world]
+            at = numbers[permit_world.key(world)]
             found.permit_states.add(world.permit.state)
             if world.permit.state is PermitState.CLOSED:
                 closed.append(at)
@@ -87,9 +90,10 @@ def walk(method: str, most: int = 10**8, deepest: int = 10**6, violations: int =
                 except Broken as error:
                     broken(str(error), at, label)
                     continue
-                there = numbers.get(after)
+                name = permit_world.key(after)
+                there = numbers.get(name)
                 if there is None:
-                    there = numbers[after] = len(numbers)
+                    there = numbers[name] = len(numbers)
                     parents.append(at)
                     labels.append(number_of(label))
                     following.append(after)

@@ -11,10 +11,9 @@ lied; what comes of it is SAFETY 8 and is counted apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import permit as permits
@@ -34,6 +33,20 @@ METHODS = {"single_source": SECONDARY, "no_load": NO_LOAD}
 # The controller: no download since the card's boot, one due, one running, done, failed.
 QUIET, PENDING, RUNNING, DONE, FAILED = "quiet", "pending", "running", "done", "failed"
 UPGRADE, RESTORE = "upgrade", "restore"
+# What a person is told in each state (SAFETY 6); the product's own sentences are held by their tests.
+INSTRUCTIONS = {
+    PermitState.NONE: "nothing asked, nothing out: nothing to do",
+    PermitState.ASKED: "keep what is out out; run again, or restore as the way back",
+    PermitState.OPEN: "you may disconnect",
+    PermitState.OUT: "keep it out, and say that it is out",
+    PermitState.WITHDRAWN: "STOP: touch nothing; run again",
+    PermitState.ISOLATED: "keep it out, touch nothing",
+    PermitState.SENDING: "keep it out, touch nothing, no power cycle",
+    PermitState.SETTLING: "DO NOT RECONNECT",
+    PermitState.SETTLED: "the restore step tells when",
+    PermitState.RETURNING: "you may reconnect",
+    PermitState.CLOSED: "the permit is closed",
+}
 # What is recorded and not yet measured again, said or sent.
 ALLOW, BEGIN, LAST, GIVE_BACK = "allow", "begin", "last", "give_back"
 
@@ -85,7 +98,27 @@ Step = tuple[str, World]
 
 
 def start(method: str) -> World:
-    return World(Permit(), Sending(kind="aos"), method)
+    return World(_known(Permit()), _known(Sending(kind="aos")), method)
+
+
+# A way to where an app has just gone in: a bounded walk from there sees what lies too deep from the start.
+TO_THE_APP = (
+    "a run starts with promise",
+    "reads_in",
+    "permission",
+    "said",
+    ("the person pulls plug B", "the person takes the loads off"),
+    "the person says that it is out",
+    *("reads_out", "deed", "holds", "stor", "STOR", "the AOS is in", "stor", "STOR", "last_block"),
+    "the last block leaves",
+)
+
+
+def reached(world: World, labels: Iterable[str | tuple[str, ...]]) -> World:
+    for label in labels:
+        wanted = (label,) if isinstance(label, str) else label
+        world = next(after for name, after in moves(world) if name in wanted)
+    return world
 
 
 # -- words: a fresh one each time, and the old ones, folded so that there are finitely many ---------------------------
@@ -104,38 +137,54 @@ def _fold(permit: Permit) -> Permit:
     return replace(permit, spent=spent, given=given, number=min(permit.number, 1), **plain)
 
 
-@cache
-def _stepped(permit: Permit, event: Event) -> tuple[Permit, bool, str]:
-    after = permits.step(permit, event)
-    return _fold(after), after.last_in_at == "now", after.refusal
+# Equal permits are one object here, and what a machine answered is remembered: a walk asks the same a million times.
+_one: dict[Permit | Sending, Permit | Sending] = {}
+_steps: dict[tuple[int, What, str, str], tuple[Permit, bool, str]] = {}
+_files: dict[tuple[int, FileEvent], Sending] = {}
+
+
+def _stepped(permit: Permit, what: What, text: str, method: str) -> tuple[Permit, bool, str]:
+    """Its permit, whether every word from before it is too old now, and why it was not taken."""
+    asked = (id(permit), what, text, method)
+    if asked not in _steps:
+        rests_on = METHODS[method]
+        primary = "A" if rests_on == SECONDARY else ""
+        event = Event(what, at="now", text=text, method=method, primary=primary, rests_on=rests_on)
+        after = permits.step(_known(permit), event)
+        _steps[asked] = _known(_fold(after)), after.last_in_at == "now", after.refusal
+    return _steps[asked]
+
+
+def _known(thing: Any) -> Any:
+    return _one.setdefault(thing, thing)
 
 
 def tell(world: World, what: What, text: str = "", must: bool = True) -> World:
     """The event, recorded; a deed from before a moment at which it read live counts no longer."""
-    rests_on = METHODS[world.method]
-    primary = "A" if rests_on == SECONDARY else ""
-    event = Event(what, at="now", text=text, method=world.method, primary=primary, rests_on=rests_on)
-    after, too_old, refusal = _stepped(world.permit, event)
+    after, too_old, refusal = _stepped(world.permit, what, text, world.method)
     if refusal and must:
         raise Broken(f"the run chose what the permit refuses: {refusal}")
     return world._replace(permit=after, word=world.word and not too_old)
 
 
-@cache
-def _file(file: Sending, event: FileEvent) -> Sending:
-    return replace(sendings.step(file, event), refusal="")
+def mark(world: World, *events: FileEvent) -> World:
+    for event in events:
+        asked = (id(world.file), event)
+        if asked not in _files:
+            _files[asked] = _known(replace(sendings.step(world.file, event), refusal=""))
+        world = world._replace(file=_files[asked])
+    return world
+
+
+def key(world: World) -> Hashable:
+    """Equal for equal worlds, and quick."""
+    return world[3:], id(world.permit), id(world.file)
 
 
 def forget() -> None:
     """For tests that put another machine in the place of the product's."""
-    _stepped.cache_clear()
-    _file.cache_clear()
-
-
-def mark(world: World, *events: FileEvent) -> World:
-    for event in events:
-        world = world._replace(file=_file(world.file, event))
-    return world
+    for memory in (_one, _steps, _files):
+        memory.clear()
 
 
 # -- what happens without the run ------------------------------------------------------------------------------------
@@ -409,7 +458,7 @@ def sending(world: World, seen: Seen) -> Iterator[Step]:
 
 
 def _aos_over(world: World) -> World:
-    return tell(world, What.FILE_OVER)._replace(aos_new=True, file=Sending(kind="app"))
+    return tell(world, What.FILE_OVER)._replace(aos_new=True, file=_known(Sending(kind="app")))
 
 
 def settling(world: World, seen: Seen) -> Iterator[Step]:

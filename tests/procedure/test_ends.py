@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from virtual_situations import Situation, Witness, install, must_end, on_line, package, situation
+from virtual_situations import Situation, Witness, exact, install, must_end, on_line, package, situation
 from virtual_unit import Bench, Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
@@ -74,7 +75,8 @@ def unsure_after_a_restart(tmp_path: Path) -> Reached:
     return case, case.run(confirmations=())
 
 
-def unsure_without_communication(tmp_path: Path) -> Reached:
+def lost_before_the_run(tmp_path: Path) -> Reached:
+    """Nobody knows how old the inputs' values are: the words that move nothing."""
     case = begin(tmp_path)
     case.device.fault("communication_lost")
     return case, case.run()
@@ -88,7 +90,7 @@ def unsure_with_a_download(tmp_path: Path) -> Reached:
 
 def unsure_after_a_gap(tmp_path: Path) -> Reached:
     case = begin(tmp_path)
-    case.device.fault("no_answer", after_s=10.0, for_s=12.0)
+    case.device.fault("no_answer", after_s=3.0, for_s=12.0)
     return case, case.run(primary=None, confirmations=())
 
 
@@ -98,13 +100,84 @@ def unsure_log_unreadable(tmp_path: Path) -> Reached:
     return case, case.run()
 
 
-def unsure_unfinished(tmp_path: Path) -> Reached:
+def unfinished(tmp_path: Path) -> Reached:
+    """An earlier run began an AOS; this one sends nothing, since nobody says the deed again."""
     case = begin(tmp_path)
     case.device.fault("transfer_cut", at_byte=4096, module="aos")
     case.run()
     case.device.clear_faults()
-    case.bench.clock.sleep(300.0)
+    case.bench.clock.sleep(2000.0)
+    case.bench.speaks = False
     return case, case.run(confirmations=())
+
+
+def aos_new_and_nobody_says_the_deed(tmp_path: Path) -> Reached:
+    """The AOS went in by an earlier run: "nothing was sent" would be no word for this unit."""
+    case, _report = aos_new_old_app(tmp_path)
+    case.device.patch({"inputs": {"A": {"plugged": False}}})
+    case.bench.clock.sleep(2000.0)
+    case.bench.speaks = False
+    return case, case.run(confirmations=())
+
+
+def deed_time_over(tmp_path: Path) -> Reached:
+    case = begin(tmp_path)
+    case.bench.speaks = False
+    return case, case.run()
+
+
+def aos_old_versions(tmp_path: Path) -> Reached:
+    case = begin(tmp_path)
+    case.device.fault("comes_back_with_old_version")
+    return case, case.run()
+
+
+def failed_stands(tmp_path: Path) -> Reached:
+    """The download is logged as failed, and the old revision goes on answering."""
+    case = begin(tmp_path)
+
+    def fail() -> None:
+        case.device.log_ats("download_begun")
+        case.device.log_ats("download_failed")
+
+    on_line(case.bench, "app sent, settling 3:", fail)
+    return case, case.run()
+
+
+def dark_settled(tmp_path: Path) -> Reached:
+    case = upgraded(tmp_path)
+    on_line(case.bench, "before reconnecting, settling", lambda: case.device.fault("no_answer"))
+    return case, case.run("restore")
+
+
+def unchanged_not_redundant(tmp_path: Path) -> Reached:
+    case, _report = unchanged(tmp_path)
+    case.device.patch({"inputs": {"A": {"plugged": False}}})
+    case.bench.clock.sleep(60.0)
+    return case, case.run(confirmations=())
+
+
+def recovery_under_way(tmp_path: Path) -> Reached:
+    """Somebody takes the last input out, and the card goes on answering for a moment."""
+    case = begin(tmp_path, Method.RECOVERY)
+    out = {"input_a_status": "fail", "input_a_voltage_v": 0, "input_b_status": "fail", "input_b_voltage_v": 0}
+    case.device.fault("override", values=out)
+    return case, case.run()
+
+
+def recovery_failed_twice(tmp_path: Path) -> Reached:
+    case = begin(tmp_path, Method.RECOVERY)
+    report: dict[str, Any] = {}
+    for _attempt in range(2):
+        case.device.fault("controller_download_fails")
+        report = case.run()
+        case.device.patch({"inputs": {"A": {"plugged": False}}})
+        case.bench.clock.sleep(400.0)
+        case.device.patch({"inputs": {"A": {"plugged": True}}})
+        case.bench.clock.sleep(400.0)
+        given = case.bench.confirm("no_load", "power_cycled", "one_input", stamp=exact(case.bench))
+        case.options = replace(case.options, confirmations=given)
+    return case, report
 
 
 def locked(tmp_path: Path) -> Reached:
@@ -159,16 +232,25 @@ def app_sent_secondary_back(tmp_path: Path) -> Reached:
     return case, case.run()
 
 
-def silent_after_the_aos(tmp_path: Path) -> Reached:
-    case = begin(tmp_path)
+def silent_after_the_aos(tmp_path: Path, method: Method = Method.NO_LOAD) -> Reached:
+    case = begin(tmp_path, method)
     case.device.fault("card_does_not_come_back")
     return case, case.run()
 
 
-def silent_after_the_app(tmp_path: Path) -> Reached:
-    case = begin(tmp_path)
+def silent_after_the_app(tmp_path: Path, method: Method = Method.NO_LOAD) -> Reached:
+    case = begin(tmp_path, method)
     on_line(case.bench, f"sending {APP}", lambda: case.device.fault("card_does_not_come_back"))
     return case, case.run()
+
+
+def dark_after_the_aos(tmp_path: Path) -> Reached:
+    """With a source out nobody can see whether the load still has power."""
+    return silent_after_the_aos(tmp_path, Method.SINGLE_SOURCE)
+
+
+def dark_after_the_app(tmp_path: Path) -> Reached:
+    return silent_after_the_app(tmp_path, Method.SINGLE_SOURCE)
 
 
 def controller_lost_isolated(tmp_path: Path) -> Reached:
@@ -290,48 +372,60 @@ def isolated(tmp_path: Path) -> Reached:
     return case, case.run("isolate")
 
 
+AS_IT_IS = "Leave every plug and every load as it is"
+IF_DARK = "ONLY IF THE LOAD IS DARK: "
 ENDS: list[tuple[State, Callable[[Path], Reached], bool, tuple[str, ...]]] = [
     # state, how it is reached, whether the run fails, what the person must be told
-    (State.NOTHING_SENT, nothing_sent, True, ("Nothing was sent", "you may reconnect source A now")),
-    (State.NOTHING_SENT, nothing_sent_no_load, True, ("Nothing was sent", "may connect the loads")),
-    (State.NOTHING_SENT, nothing_sent_after_a_transfer, True, ("Nothing was sent",)),
-    (State.NOTHING_SENT_UNSURE, unsure_after_a_restart, True, ("Leave every plug and every load as it is",)),
-    (State.NOTHING_SENT_UNSURE, unsure_without_communication, True, ("Leave every plug and every load as it is",)),
-    (State.NOTHING_SENT_UNSURE, unsure_with_a_download, True, ("Leave every plug and every load as it is",)),
-    (State.NOTHING_SENT_UNSURE, unsure_after_a_gap, True, ("Leave every plug and every load as it is",)),
-    (State.NOTHING_SENT_UNSURE, unsure_log_unreadable, True, ("Leave every plug and every load as it is",)),
-    (State.NOTHING_SENT_UNSURE, unsure_unfinished, True, ("Leave every plug and every load as it is",)),
-    (State.LOCKED, locked, True, ("Leave every plug and every load as it is", "pid ", " host ")),
-    (State.AOS_NEW_OLD_APP, aos_new_old_app, True, ("new AOS", "old app", "again before the app")),
-    (State.AOS_NEW_NO_APP, aos_new_no_app, True, ("Leave every plug and every load as it is", "app_only")),
-    (State.AOS_SENT_UNSURE, aos_cut, True, ("Leave every plug and every load as it is", "do not power-cycle")),
-    (State.APP_SENT_SECONDARY_DEAD, app_sent_secondary_dead, True, ("DO NOT RECONNECT source A", "shut the load down")),
+    (State.NOTHING_SENT, nothing_sent, True, ("Nothing was sent", "Keep what is out out", "restore step")),
+    (State.NOTHING_SENT, nothing_sent_no_load, True, ("Nothing was sent", "Connect no load yet", "restore step")),
+    (State.NOTHING_TOUCHED, nothing_sent_after_a_transfer, True, ("Nothing was sent", "nothing is out")),
+    (State.NOTHING_SENT_UNSURE, unsure_after_a_restart, True, (AS_IT_IS,)),
+    (State.NOTHING_SENT_UNSURE, unsure_with_a_download, True, (AS_IT_IS,)),
+    (State.NOTHING_SENT_UNSURE, unsure_after_a_gap, True, (AS_IT_IS,)),
+    (State.NOTHING_SENT_UNSURE, unsure_log_unreadable, True, (AS_IT_IS,)),
+    (State.AOS_SENT_UNSURE, unfinished, True, (AS_IT_IS, "do not power-cycle", "run again")),
+    (State.DEED_TIME_OVER, deed_time_over, True, ("Leave what is out out", "run again", "restore step")),
+    (State.LOCKED, locked, True, (AS_IT_IS, "pid ", " host ")),
+    (State.AOS_NEW_OLD_APP, aos_new_old_app, True, ("new AOS", "old app", "Source A is in", "restore step")),
+    (State.AOS_NEW_OLD_APP, aos_new_and_nobody_says_the_deed, True, ("new AOS", "Keep source A out", "send the app")),
+    (State.AOS_NEW_NO_APP, aos_new_no_app, True, ("Leave every plug as it is", "app_only")),
+    (State.AOS_OLD_VERSIONS, aos_old_versions, True, ("old versions still answer", "Keep source A out", "run again")),
+    (State.AOS_SENT_UNSURE, aos_cut, True, (AS_IT_IS, "do not power-cycle")),
+    (State.APP_SENT_SECONDARY_DEAD, app_sent_secondary_dead, True, ("DO NOT RECONNECT source A", "retry")),
     (State.APP_SENT_SECONDARY_DEAD, app_sent_no_load, True, ("CONNECT NO LOAD", "TOUCH NO INPUT")),
     (State.APP_SENT_SECONDARY_BACK, app_sent_secondary_back, True, ("Touch no input plug", "240 s", "Shut the load")),
     (State.SENT_SILENT, silent_after_the_aos, True, ("Leave everything as it is", "do not power-cycle", "run again")),
-    (State.SENT_SILENT, silent_after_the_app, True, ("Leave everything as it is", "do not power-cycle", "run again")),
-    (State.CONTROLLER_LOST_ISOLATED, controller_lost_isolated, True, ("source A disconnected", "recovery playbook")),
+    (State.SENT_SILENT, silent_after_the_app, True, ("Leave everything as it is", "do not power-cycle", "24 h")),
+    (State.DARK, dark_after_the_aos, True, (IF_DARK + "plug source A back in", "If the load is not dark, touch")),
+    (State.DARK_UNSETTLED, dark_after_the_app, True, (IF_DARK + "unplug every load", "source A stays out")),
+    (State.DARK_SETTLED, dark_settled, True, (IF_DARK + "take the plug of source B out, then plug source A in",)),
+    (State.FAILED_STANDS, failed_stands, True, ("Touch no plug and no load", "do not restart", "send the app again")),
+    (State.CONTROLLER_LOST_ISOLATED, controller_lost_isolated, True, ("Keep source A out", "recovery playbook")),
     (State.CONTROLLER_LOST_ISOLATED, controller_lost_no_load, True, ("Connect no load", "recovery playbook")),
+    (State.CONTROLLER_LOST_LIVE, lost_before_the_run, True, ("Touch no plug", "do not restart the card")),
     (
         State.CONTROLLER_LOST_LIVE, controller_lost_live, True,
-        ("Touch no plug", "do not restart the card", "ask the maker first", "5 minutes", "recovery playbook"),
+        ("Touch no plug", "do not restart the card", "ask the maker first", "recovery playbook", "sends nothing"),
     ),
+    (State.RECOVERY_UNDER_WAY, recovery_under_way, True, ("A recovery is under way", "do only what it says")),
+    (State.RECOVERY_FAILED_TWICE, recovery_failed_twice, True, ("failed twice", "contact the maker")),
     (State.SETTINGS_DIFFER, settings_differ_verify, False, ("preferred_source", "Correct", "restore step")),
     (State.SETTINGS_DIFFER, settings_differ_restore, True, ("preferred_source", "Correct", "restore step")),
     (State.HARDWARE_FAILED, switch_failed_verify, True, ("everything as it is", "contact the maker")),
     (State.HARDWARE_FAILED, display_failed_restore, True, ("everything as it is", "contact the maker")),
-    (State.SETTLED, settled, False, ("Keep source A disconnected until the restore step",)),
+    (State.SETTLED, settled, False, ("Keep source A out until the restore step",)),
     (State.SETTLED, settled_no_load, False, ("Connect no load", "restore step")),
     (State.BACKED_UP, backed_up, False, ()),
     (State.VERIFIED, verified, False, ("restore step",)),
-    (State.REDUNDANT, restored, False, ()),
-    (State.REDUNDANT, restored_loads, False, ()),
+    (State.REDUNDANT, restored, False, ("the permit is closed",)),
+    (State.CLOSED_LOADS, restored_loads, False, ("permit is closed", "connect the rest before anybody starts")),
     (State.RESTORE_FAILED, never_reconnected, True, ("Stay on source B", "Check the feed", "restore step again")),
     (State.RESTORE_FAILED, reconnected_out_of_range, True, ("Stay on source B", "Check the feed", "restore step")),
     (State.UNCHANGED, unchanged, False, ("Nothing is to be done", "Leave every plug as it is")),
-    (State.WATCH, watching, False, ("Leave every plug and every load as it is",)),
+    (State.UNCHANGED_NOT_REDUNDANT, unchanged_not_redundant, False, ("redundancy is lost", "restore step")),
+    (State.WATCH, watching, False, (AS_IT_IS,)),
     (State.READY, ready, False, ("Leave every plug as it is",)),
-    (State.ISOLATED, isolated, False, ("Keep source A disconnected",)),
+    (State.ISOLATED, isolated, False, ("Keep source A out", "restore step")),
 ]  # fmt: skip
 IDS = [f"{state.value}-{reach.__name__}" for state, reach, _fails, _words in ENDS]
 
@@ -351,11 +445,13 @@ def test_end(
     # The truth: nothing that was said on the way or at the end would have done harm when it was said.
     assert case.witness.wrong == []  # type: ignore[attr-defined]
     truth = case.device.truth()
-    if "lost_live" not in state.value:
+    if reach is not controller_lost_live:
         assert not truth["load_dropped"] and not truth["damaged"]
     if state not in ALLOWS_CONNECT:
         assert "may reconnect" not in action and "may connect" not in action
     assert "may disconnect" not in action
+    # A permission of this run's is gone with it.
+    assert case.bench.unit is None or not case.bench.unit.permit.stands
 
 
 def test_every_state_is_reached() -> None:
@@ -364,7 +460,7 @@ def test_every_state_is_reached() -> None:
 
 def test_the_words_of_a_dead_controller_say_why(tmp_path: Path) -> None:
     _case, report = controller_lost_isolated(tmp_path)
-    assert "recovery" in report["error"]["message"] and "failed" in report["error"]["message"]
+    assert "failed" in report["error"]["message"] and "recovery" in report["next_action"]
 
 
 def test_a_gone_primary_is_never_answered_with_a_permission(tmp_path: Path) -> None:

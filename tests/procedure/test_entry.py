@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from virtual_situations import Witness, install, must_end, package
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState, Sending
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from apcsim.knobs import Knobs
 
 TASKS = (job.do_ready, job.do_isolate, job.do_upgrade)
@@ -183,9 +186,12 @@ def test_case_b_a_stor_without_settled(tmp_path: Path) -> None:
     made = upgraded(tmp_path, hours=1.0)
     folder = tmp_path / "evidence"
     folder.mkdir(parents=True, exist_ok=True)
-    keys = "addr-192.0.2.200-161_ats-5A1511T00001_card-5A1511T00001"
-    record = {"t": "2026-03-02T12:10:00.000+00:00", "kind": "stor_begin", "file": "apc_hw02_g2ats_392.bin"}
-    (folder / f"20260302T120000Z_{keys}_aaaaaaaaaaaa.jsonl").write_text(json.dumps(record) + "\n")
+    keys = ("addr-192.0.2.200-161", "ats-5A1511T00001", "card-5A1511T00001")
+    begun = datetime(2026, 3, 2, 12, 10, tzinfo=timezone.utc)
+    left = Evidence(folder, "aaaaaaaaaaaa", keys, {"step": "upgrade"}, begun)
+    sending = Sending("apc_hw02_g2ats_392.bin", "app", "3.9.2", state=FileState.UNSURE)
+    left.write("sending", begun, event="break", sending=sending.to_record())
+    left.close()
     before = made.device.truth()["bytes_received"]
     report = made.run(job.do_upgrade, made.options(confirmations=(), primary=None))
     assert report["entry"]["kind"] == "watch" and "error" not in report and report["state"] in DONE

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from virtual_recovery import APP, BOTH_IN, LOAD, NOTHING_SHOWN, STALE, Case
-from virtual_situations import names
+from virtual_situations import names, on_line
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
@@ -105,7 +105,11 @@ def test_all_three_words_are_needed(missing: str, tmp_path: Path) -> None:
     truth = case.sound()
     assert truth["files_received"] == [] and truth["bytes_received"] == 0
     # The words of SAFETY 6, and none that allows anything.
-    assert "Leave every plug and every load as it is" in report["next_action"] and case.witness.heard == []
+    assert (
+        report["state"] == "controller_lost_live"
+        and "Touch no plug and do not restart the card" in report["next_action"]
+    )
+    assert case.witness.heard == []
 
 
 def test_a_word_counts_for_one_attempt(tmp_path: Path) -> None:
@@ -140,7 +144,7 @@ def test_sent_is_what_went_in_whole(tmp_path: Path) -> None:
     case.cold_start()
     case.device.fault("override", values={LOAD: 4}, at_byte=20000, module="app")
     report = case.recover()
-    assert report["state"].startswith("controller_lost") and case.bench.unit.sent.begun == [APP]
+    assert report["state"].startswith("controller_lost") and case.bench.unit.keeper.begun == ["app"]
     assert report["sent"] == {"aos": False, "app": False}
     case = Case(tmp_path / "another", STALE.but(controller_recoverable=False))
     case.cold_start()
@@ -174,7 +178,41 @@ def test_recovered_by_the_cold_start_alone(tmp_path: Path) -> None:
     assert "error" not in case.bench.run(job.do_backup, case.options(method=Method.NO_LOAD))
     report = case.bench.run(job.do_restore, case.options(method=Method.NO_LOAD))
     assert "you may connect the loads now" in case.bench.lines, report
-    assert case.sound()["redundant"] and case.witness.heard == ["reconnect B", "connect loads"]
+    assert case.sound()["redundant"] and list(dict.fromkeys(case.witness.heard)) == ["reconnect B", "connect loads"]
+
+
+def test_a_recovery_is_brought_to_its_end_by_one_restore(tmp_path: Path) -> None:
+    """Under the permit of the recovery: first the input that a cold start has left out, then the loads."""
+    case = Case(tmp_path, STALE)
+    case.cold_start()
+    assert "error" not in case.recover()
+    case.bench.electrician()
+    report = case.bench.run(job.do_restore, case.options(method=Method.NO_LOAD))
+    assert report["state"] == "closed_loads", report.get("error")
+    assert list(dict.fromkeys(case.witness.heard)) == ["reconnect B", "connect loads"] and case.sound()["redundant"]
+
+
+def test_the_second_attempt_that_fails_is_the_last(tmp_path: Path) -> None:
+    """Counted as the recovery counts: an AOS before the app is no attempt of its own."""
+    case = Case(tmp_path, STALE.but(controller_recoverable=False), aos="395")
+    case.cold_start()
+    report = case.recover()
+    assert report["sent"] == {"aos": True, "app": True} and report["state"].startswith("controller_lost"), report
+    case.backup()
+    case.cold_start()
+    report = case.recover()
+    assert report["state"] == "recovery_failed_twice" and "contact the maker" in report["next_action"]
+    assert case.sound() and case.witness.heard == []
+
+
+def test_a_card_that_falls_silent_before_anything_was_sent_has_its_steps_said_again(tmp_path: Path) -> None:
+    """Only a silent card may be without both inputs; one that answers has power."""
+    case = Case(tmp_path, STALE)
+    case.cold_start()
+    on_line(case.bench, "measuring", lambda: case.device.fault("no_answer"))
+    report = case.recover()
+    assert "error" in report and report["state"] == "recovery_under_way" and "ats_recovery" in report["next_action"]
+    assert case.sound()["files_received"] == []
 
 
 def test_too_short_a_rest_fails_without_harm(tmp_path: Path) -> None:

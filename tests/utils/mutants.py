@@ -40,7 +40,10 @@ OF_CONDUCT = (f"{UNIT}/test_conduct.py",)
 def row(event: str, *cells: str) -> str:
     """A row of the permit's table as it is written there."""
     widths = (12, 10, 10, 10, 10, 10, 9, 9, 10, 10, 10)
-    return "".join(cell.ljust(width) for cell, width in zip((event, *cells[:-1]), widths, strict=True)) + cells[-1]
+    return (
+        "".join(cell.ljust(width - 1) + " " for cell, width in zip((event, *cells[:-1]), widths, strict=True))
+        + cells[-1]
+    )
 
 
 def transition(event: str, before: str, after: str) -> Mutant:
@@ -119,7 +122,7 @@ MUTANTS = {
         CONDUCT,
         'no permission outlives it."""\n    return What.WITHDRAW if permit.stands else None',
         'no permission outlives it."""\n    return What.WITHDRAW if permit.stands and not permit.deed else None',
-        (*OF_CONDUCT, "tests/model/test_model.py"),
+        OF_CONDUCT,
     ),
     "a deed is carried over from a run without an end": Mutant(
         CONDUCT, "if permit.deed and not ended and", "if not permit.deed and", OF_CONDUCT

@@ -68,6 +68,11 @@ def failed_stands(log: LogFacts, watch: Watch, established: bool) -> str:
     return "" if log.failed_then_start and long_up and established else log.failed
 
 
+def failure_may_end(log: LogFacts, established: bool) -> bool:
+    """Is a standing failed row one that mere time may end: a later download goes on, or a later start has none yet?"""
+    return established and bool(log.failed) and (log.failed_then_begun or log.failed_then_start)
+
+
 def log_wanted(log: LogFacts, watch: Watch) -> bool:
     """Would reading the log now bring the answer nearer? The rule wants a log read after the watch, not before."""
     if watch.unbroken_since_s is None or watch.uptime_s is None:

@@ -295,12 +295,8 @@ def after_failure(message: str, next_action: str) -> Decision:
 
 def never_booted(ended: Mapping[str, Any]) -> bool:
     """The app went in whole, and the controller still does not answer."""
-    return ended.get("state") in ("controller_lost_isolated", "controller_lost_live") and str(
-        ended.get("app_sent")
-    ) in (
-        "True",
-        "true",
-    )
+    lost = ("controller_lost_isolated", "controller_lost_live", "recovery_failed_twice")
+    return ended.get("state") in lost and str(ended.get("app_sent")) in ("True", "true")
 
 
 def _maker(given: Given, facts: Facts, verdict: str) -> Decision:

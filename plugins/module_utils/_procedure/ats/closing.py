@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, live_inputs
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import last_backup
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState
@@ -16,6 +17,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
     download_open,
     failed_stands,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
@@ -31,7 +33,6 @@ _KEPT = frozenset(
         State.HARDWARE_FAILED,
         State.RESTORE_FAILED,
         State.APP_SENT_SECONDARY_BACK,
-        State.DEED_TIME_OVER,
         State.FAILED_STANDS,
     }
 )
@@ -63,7 +64,7 @@ def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> Sta
     if lost is not None:
         return lost
     if not sample.answered:
-        return State.SENT_SILENT if _something_sent(unit) else State.NOTHING_SENT_UNSURE
+        return _silent(unit)
     returned = _returned(unit, sample, given)
     if returned is not None:
         return returned
@@ -79,6 +80,8 @@ def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> Sta
         return State.SETTLED
     if _aos_open(unit):
         return _aos_sent(unit, sample, quick)
+    if given is State.DEED_TIME_OVER:
+        return given
     return State.NOTHING_SENT_UNSURE if quick else _nothing_sent(unit, sample)
 
 
@@ -95,6 +98,20 @@ def _something_sent(unit: Unit) -> bool:
     return not unit.sent.nothing or unit.keeper.open_file is not None
 
 
+def _silent(unit: Unit) -> State:
+    if _something_sent(unit):
+        return State.SENT_SILENT
+    # A card that answers has power: both inputs can only be out where it is silent, and its backup says why.
+    under_way = unit.options.method is Method.RECOVERY and last_backup(unit.earlier) is not None
+    return State.RECOVERY_UNDER_WAY if under_way else State.NOTHING_SENT_UNSURE
+
+
+def _app_in_whole(unit: Unit) -> bool:
+    app = unit.keeper.files.get("app")
+    whole = app is not None and app.state in (FileState.SENT, FileState.WHOLE)
+    return whole and "app" in unit.keeper.begun
+
+
 def _controller(unit: Unit, sample: Sample) -> State | None:
     """The rows of a recovery and of a lost controller."""
     if not sample.answered:
@@ -104,11 +121,9 @@ def _controller(unit: Unit, sample: Sample) -> State | None:
     lost = comm.is_(Comm.LOST) or (comm.is_(Comm.NEVER_DISCOVERED) and booted)
     if not lost:
         return None
-    if unit.options.method is Method.RECOVERY:
-        if not live_inputs(sample) and sample.app_answers:
-            return State.RECOVERY_UNDER_WAY
-        if len(unit.keeper.attempts) + ("app" in unit.keeper.begun) >= TWICE:
-            return State.RECOVERY_FAILED_TWICE
+    # As the recovery counts them: in whole, and not seen to settle since.
+    if unit.options.method is Method.RECOVERY and case_of(unit.earlier).attempts + _app_in_whole(unit) >= TWICE:
+        return State.RECOVERY_FAILED_TWICE
     # Values may be old while the controller is silent: what it last said while it spoke counts (facts/ATS).
     return State.CONTROLLER_LOST_ISOLATED if unit.isolated_when_last_heard else State.CONTROLLER_LOST_LIVE
 
@@ -141,12 +156,8 @@ def _read_log(unit: Unit) -> None:
 
 
 def _aos_open(unit: Unit) -> bool:
-    """Did this run, or the permit at hand, send an AOS or begin one, without the app behind it?"""
-    aos = unit.keeper.files.get("aos")
-    if not unit.sent.nothing:
-        return True
-    open_now = unit.permit.state not in (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
-    return open_now and aos is not None and aos.state in (FileState.BEGUN, FileState.UNSURE, FileState.SENT)
+    """Did this run, or an earlier one of the permit at hand, send an AOS or begin one, without the app behind it?"""
+    return not unit.sent.nothing or unit.keeper.left_behind is not None
 
 
 def _aos_sent(unit: Unit, sample: Sample, quick: bool) -> State:

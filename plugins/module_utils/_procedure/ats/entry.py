@@ -87,7 +87,7 @@ def classify(unit: Unit) -> Entry:
 
 
 def _sends(unit: Unit, files: tuple[FirmwareFile, ...]) -> Entry:
-    left = unit.keeper.open_file
+    left = unit.keeper.left_behind
     note = f"; an earlier run began {left.file or 'a file'} and did not settle" if left is not None else ""
     return Entry(EntryKind.SEND, f"{' and '.join(file.file for file in files)} to be sent{note}", files)
 

@@ -62,6 +62,8 @@ def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
             if kind == "permit":
                 found.permit = Permit.of_record(record["permit"])
                 found.torn = False
+                if found.permit.state is PermitState.CLOSED:
+                    found.files = {name: sent for name, sent in found.files.items() if _outlives(sent)}
                 if record.get("event", {}).get("what") == What.RELEASE.value:
                     found.releases.append(datetime.fromisoformat(str(record["t"])))
             elif kind == "sending":
@@ -74,6 +76,11 @@ def opened(records: Iterable[Mapping[str, Any]]) -> Opened:
         except (KeyError, TypeError, ValueError, AttributeError):
             found.torn = True
     return found
+
+
+def _outlives(sent: Sending) -> bool:
+    """What came to its end under a permit ends with it; what may be in the card does not."""
+    return sent.counts_as_sent and (sent.kind == "app" or sent.state is not FileState.WHOLE)
 
 
 class Keeper:
@@ -192,6 +199,14 @@ class Keeper:
         if aos is not None and aos.counts_as_sent and aos.state is not FileState.WHOLE:
             return aos
         return Sending(kind="app", state=FileState.UNSURE) if self.permit.unsettled or self.torn else None
+
+    @property
+    def left_behind(self) -> Sending | None:
+        """What an earlier run of the open permit has begun and not brought to a settled end, be it only an AOS."""
+        over = (PermitState.NONE, PermitState.CLOSED, PermitState.SETTLED)
+        known = [self.files[kind] for kind in ("app", "aos") if kind in self.files]
+        begun = [sent for sent in known if sent.counts_as_sent or sent.state is FileState.CUT]
+        return self.open_file or (begun[0] if begun and self.permit.state not in over else None)
 
     def reconcile(self) -> None:
         """What a dead process left: whatever may have gone in has gone in."""

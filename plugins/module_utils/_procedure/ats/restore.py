@@ -86,8 +86,8 @@ class Restoring:
         self.source = unit.primary.other if unit.primary is not None else None
         self.rules = Rules(Method.SINGLE_SOURCE, unit.primary)
         self.loads = unit.rests_on == NO_LOAD or unit.permit.loads_off
-        # With no load the inputs were left as they were.
-        self.plug = unit.rests_on != NO_LOAD
+        # With no load the inputs were left as they were; a cold start has left one of them out, and it comes first.
+        self.plug = unit.rests_on != NO_LOAD or unit.permit.source_off
         self.given = False
         self.problem = ""
         self.again_s = 0.0

@@ -17,11 +17,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero imp
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
     END_NOT_SEEN_S,
+    LONG_UPTIME_S,
     SHORT_UPTIME_S,
     WATCH_S,
     LogFacts,
     download_open,
     failed_stands,
+    failure_may_end,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Redundancy, Source
@@ -200,6 +202,9 @@ class Settling:
         if watch.uptime_s < SHORT_UPTIME_S * twice or self._watched(now, calm) < WATCH_S * twice:
             return False
         needed = now - self._watched(now, calm) + WATCH_S * twice
+        if facts.failed_then_start and watch.uptime_s >= LONG_UPTIME_S:
+            # What ends an old failure is a log that shows no new one after those 900 s.
+            needed = max(needed, now - watch.uptime_s + LONG_UPTIME_S)
         if not facts.readable or facts.fetched_s < needed:
             facts = self._read_log(now) or facts
         if self._calm() != calm:
@@ -232,9 +237,20 @@ class Settling:
         if download_open(facts, unit.observer.watch()):
             self._why = f"a download was begun ({facts.begun}), its end is not logged: over after 300 s unbroken"
             return False
+        if self.failures_end and failed_stands(facts, unit.observer.watch(), True):
+            self._why = (
+                f"a failed download stands ({facts.failed}) until the card has been up for 900 s without another"
+            )
+            return False
         if facts.foreign:
             raise Stop("state", f"undisturbed: {facts.foreign}", unit.verdict())
+        if self._may_end(facts) and failed_stands(facts, unit.observer.watch(), True):
+            self._why = f"a download had failed ({facts.failed}): over once the card has been up for 900 s"
+            return False
         return True
+
+    def _may_end(self, facts: LogFacts) -> bool:
+        return failure_may_end(facts, self.unit.observer.newest.ats.controller_comm.is_(Comm.ESTABLISHED))
 
     def _calm(self) -> float | None:
         """Since when all is as it should be; None where it is not, or the newest answer is missing."""
@@ -260,11 +276,19 @@ class Settling:
         unit = self.unit
         established = unit.observer.newest.ats.controller_comm.is_(Comm.ESTABLISHED)
         failed = facts.new_failed or (failed_stands(facts, unit.observer.watch(), established))
-        if not failed or (not self.failures_end and not facts.new_failed):
+        if not failed or (not facts.new_failed and (not self.failures_end or self._may_end(facts))):
+            return
+        if not facts.new_failed and self._time_ends(facts, established):
             return
         if unit.permit.state is PermitState.SETTLING:
             unit.keeper.send(What.APP_FAILS, failed)
         raise Stop("state", f"the download into the ATS controller failed ({failed})", state=State.FAILED_STANDS)
+
+    def _time_ends(self, facts: LogFacts, established: bool) -> bool:
+        """May the older failed row still fall by time alone: by a download that may be going on, or by the 900 s after
+        a start without one? (SAFETY 5.) Then it is waited for, and nothing has settled before."""
+        going_on = facts.failed_then_begun and download_open(facts, self.unit.observer.watch())
+        return going_on or (established and facts.failed_then_start)
 
     def _tell(self) -> None:
         unit = self.unit

@@ -85,6 +85,11 @@ NOTE_S = 30.0
 SILENCE_S = 120.0
 
 
+def _unverifiable(word: str) -> str:
+    """SERIAL@ADDRESS@time: the name plate's serial, which nothing can check (SAFETY 2)."""
+    return ", not verifiable" if word.count("@") == len("@@") else ""
+
+
 class Unit(Run[Sample]):
     """One ATS under a run: its log and the case that the interlock judges, beside what every run has."""
 
@@ -409,12 +414,14 @@ class Unit(Run[Sample]):
         if missing is not None and missing.ok and permit.refusal:
             reason = permit.refusal
         found["promise"] = (
-            Judged(True, f"promised: {permit.promise}") if permit.promise else Judged(False, reason, refused=True)
+            Judged(True, f"promised: {permit.promise}{_unverifiable(permit.promise)}")
+            if permit.promise
+            else Judged(False, reason, refused=True)
         )
         for what in (SECONDARY, NO_LOAD):
             said = bool(permit.deed) and permit.rests_on == what
             text = (
-                f"said by {permit.deed_by} at {permit.deed_at}"
+                f"said by {permit.deed_by} at {permit.deed_at}{_unverifiable(permit.deed)}"
                 if said
                 else f"not said; {'; '.join(self.ways(what).lines())}"
             )

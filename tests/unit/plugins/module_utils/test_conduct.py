@@ -144,10 +144,10 @@ def test_what_is_back_before_the_word_needs_none():
 
 
 def test_no_permission_outlives_a_run():
-    for state in PermitState:
+    for state, deed in itertools.product(PermitState, ("", "d")):
         expected = What.WITHDRAW if state in STANDING else None
-        assert conduct.begins(at(state)) is expected
-        assert conduct.ends(at(state)) is expected
+        assert conduct.begins(at(state, deed=deed)) is expected
+        assert conduct.ends(at(state, deed=deed)) is expected
 
 
 def test_a_deed_is_not_carried_over_from_a_run_without_an_end():

@@ -250,8 +250,10 @@ def test_never_booted_is_a_verdict_only_where_the_app_went_in_whole() -> None:
     decided = recovery.after_the_end(ENDED, Case(attempts=1), NO_WARRANTY)
     assert decided.next_step is NextStep.KEEP_AND_MAKER and "controller never booted" in decided.reason
     assert "One more attempt" in decided.ask[-1]
-    twice = recovery.after_the_end(ENDED, Case(attempts=2), NO_WARRANTY)
-    assert "failed twice" in twice.reason and "attempt is possible" not in " ".join(twice.ask)
+    for state in ("controller_lost_isolated", "recovery_failed_twice"):
+        twice = recovery.after_the_end({**ENDED, "state": state}, Case(attempts=2), NO_WARRANTY)
+        assert twice.next_step is NextStep.KEEP_AND_MAKER
+        assert "failed twice" in twice.reason and "attempt is possible" not in " ".join(twice.ask)
     for more in ({"app_sent": False}, {"state": "sent_silent"}, {"state": None}):
         other = recovery.after_the_end({**ENDED, **more, "next_action": "Do this."}, Case(), NO_WARRANTY)
         assert other.next_step is NextStep.STOP and "WHAT TO DO NOW: Do this." in other.reason
