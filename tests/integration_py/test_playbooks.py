@@ -481,7 +481,7 @@ def test_more_than_one_unit_at_a_time_is_refused(
 
 
 def test_an_empty_field_of_a_survey_is_not_given(site: rig.Site, unit: rig.Device, plays: Any) -> None:
-    site.add(unit)
+    site.add(unit, ats_upgrade_confirmations=[unit.confirm("will_disconnect_secondary")])
     blank = ("busy_timeout_s", "snmp_version", "method", "allow_downgrade", "ready_timeout_s", "only")
     play = plays(site, UPGRADE, "--check", "-e", json.dumps({f"ats_upgrade_{name}": "" for name in blank}))
     assert play.wait() == 0, play.text
