@@ -41,7 +41,12 @@ def _trace(parents: array[int], labels: array[int], names: list[str], at: int) -
 
 
 def walk(
-    method: str, most: int = 10**8, deepest: int = 10**6, violations: int = 5, first: World | None = None
+    method: str,
+    most: int = 10**8,
+    deepest: int = 10**6,
+    violations: int = 5,
+    first: World | None = None,
+    progress: bool = False,
 ) -> Found:
     found = Found(method)
     first = first or permit_world.start(method)
@@ -101,6 +106,8 @@ def walk(
                 targets.append(there)
         front = following
         found.depth += 1
+        if progress and found.depth % 10 == 0:
+            print(f"  {method}: depth {found.depth}, {len(numbers)} states", file=sys.stderr, flush=True)
     found.states, found.fixpoint = len(numbers), not front
     if found.fixpoint and not found.violations:
         found.dead_ends = [_trace(parents, labels, names, at) for at in _stuck(len(numbers), sources, targets, closed)]
@@ -154,7 +161,7 @@ def main() -> int:
     wrong = 0
     for method in [options.method] if options.method else permit_world.METHODS:
         begun = time.monotonic()
-        found = walk(method, options.states, options.depth)
+        found = walk(method, options.states, options.depth, progress=True)
         report(found, time.monotonic() - begun)
         wrong += len(found.violations) + len(found.dead_ends)
     return 1 if wrong else 0
