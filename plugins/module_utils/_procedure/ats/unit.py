@@ -136,7 +136,7 @@ class Unit(Run[Sample]):
         )
         self.options = options
         self.package, self.contents = package, contents or {}
-        self.peers = Peers(clock, peers)
+        self.peers = Peers(clock, peers, observer.poll_if_due)
         self.peer_keys = [key for peer in peers for key in peer.keys]
         self.hearing = hearing or Hearing()
         self.keeper = Keeper(self)
