@@ -15,12 +15,12 @@ import sys
 import termios
 import threading
 import time
-
-from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
 
 # How long a permission may take to reach the terminal; SAFETY 1.8 leaves 3 s from the measurement on.
 HANDOVER_S = 1.5
