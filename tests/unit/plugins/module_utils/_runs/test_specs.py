@@ -14,7 +14,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import Argu
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"stability_s": 29.9}, "stability_s must be from 30 to 3600, not 29.9"),
+        ({"stability_s": 29.9}, "stability_s must be from 30 to 120, not 29.9"),
+        ({"stability_s": 120.1}, "stability_s must be from 30 to 120, not 120.1"),
         ({"stability_s": float("nan")}, "stability_s must be"),
         ({"poll_interval_s": 3.1}, "poll_interval_s must be from 0.1 to 3"),
         ({"poll_interval_s": 0.0}, "poll_interval_s must be"),
@@ -33,7 +34,15 @@ def test_bad_values_are_refused_in_words(params: dict[str, Any], words: str) -> 
 
 
 @pytest.mark.parametrize(
-    "params", [{"stability_s": 30.0}, {"poll_interval_s": 3.0}, {"snmp_port": None}, {"transfer_protocol": "auto"}, {}]
+    "params",
+    [
+        {"stability_s": 30.0},
+        {"stability_s": 120.0},
+        {"poll_interval_s": 3.0},
+        {"snmp_port": None},
+        {"transfer_protocol": "auto"},
+        {},
+    ],
 )
 def test_good_values_pass(params: dict[str, Any]) -> None:
     check_options(params)
