@@ -131,7 +131,7 @@ def test_the_runs_share_no_lists() -> None:
 
 
 def test_recovery_watches_for_longer_than_an_option_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ceiling is an option's: the second look, for a download whose end no log tells, is of the run's own making."""
+    """The ceiling is an option's: the second look, for a download whose end no log tells, is the run's own."""
     spec = _specs.ATS_UNIT.options
     params = {name: entry.get("default") for name, entry in spec.items()}
     watched: list[float] = []
