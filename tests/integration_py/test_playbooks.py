@@ -79,7 +79,7 @@ def assert_upgraded(unit: rig.Device) -> None:
 
 def test_upgrade_under_load_then_unchanged(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     play = plays(site, UPGRADE, follow=electrician)
     assert play.wait(150) == 0, play.text
     assert electrician.done == ["pulled A", "plugged A"]
@@ -159,7 +159,7 @@ def test_load_on_the_input_to_be_pulled_is_refused_in_readiness(site: rig.Site, 
 
 def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit, slip="B")
+    electrician = rig.Electrician(unit, site, slip="B")
     play = plays(site, site.playbook("isolate"), follow=electrician)
     line = play.wait_for("rong plug")
     assert "put it back" in line and "ats-01" in line
@@ -174,7 +174,7 @@ def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
 
 def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, follow=electrician)
     first.wait_for("sending apc_hw02_aos")
     os.kill(first.process.pid, signal.SIGKILL)
@@ -202,7 +202,7 @@ def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: A
 
 def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, follow=electrician)
     first.wait_for("app sent, settling")
     assert len(first.processes()) >= 2, "the parent and its worker"
@@ -220,7 +220,7 @@ def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.D
 def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
     """The worker and its parent, by SIGKILL: while a person is asked, and in the middle of either file."""
     site.add(unit, ats_upgrade_method="single_source")
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, **({"follow": electrician} if "sending" in words else {}))
     first.wait_for(words, 90)
     first.kill()
@@ -247,7 +247,7 @@ def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig
 def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
     """A permission must not stand after the run that gave it, and the last line says what to do."""
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     play = plays(site, UPGRADE, **({"follow": electrician} if "settling" in words else {}))
     play.wait_for(words, 90)
     os.kill(play.process.pid, signal.SIGINT)
@@ -298,7 +298,7 @@ def test_a_healthy_unit_that_restarted_lately_is_only_watched(
     site.package = rig.make_package(tmp_path / "same", aos="374", app="g2ats:371")
     site.add(unit)
     unit.fault("card_restarts", why="watchdog")
-    play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+    play = plays(site, UPGRADE, follow=rig.Electrician(unit, site))
     assert play.wait() == 0, play.text
     assert "changed=0 " in play.text
     assert "you may" not in play.text
@@ -319,7 +319,7 @@ def test_crossed_ports_are_refused(site: rig.Site, unit: rig.Device, plays: Any,
     twin_options = ("--serial", "5A1511T00002", "--name", "ats-rack-05", "--address", "192.0.2.11")
     with rig.device(tmp_path / "devices", "ats-02", *twin_options, speed=SPEED) as twin:
         site.add(unit, ftp_of=twin)
-        play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+        play = plays(site, UPGRADE, follow=rig.Electrician(unit, site))
         assert play.wait() == 2
         assert "identity" in play.text
         assert "you may disconnect" not in play.text
