@@ -109,12 +109,15 @@ def test_upgrade_by_scp(site: rig.Site, unit: rig.Device, plays: Any) -> None:
         unit, **variables, ats_upgrade_ssh_known_hosts=str(known), ats_upgrade_ssh_host_key=unit.ready["ssh_host_key"]
     )
     unit.patch(inputs={"A": {"plugged": False}})
-    play = plays(site, site.playbook("upgrade"))
+    # It reads dead, and an outage looks the same: the run asks all the same, and somebody has to say it.
+    electrician = rig.Electrician(unit, site)
+    play = plays(site, site.playbook("upgrade"), follow=electrician)
     assert play.wait(120) == 0, play.text
     truth = unit.truth()
     assert [file["name"] for file in truth["files_received"]] == FILES
     assert not truth["damaged"] and not truth["load_dropped"] and truth["sessions_open"] == 0
     assert "FTP" not in play.text and not known.exists()
+    assert electrician.said and electrician.done == []
 
 
 def test_without_ssh_ftp_is_taken_only_where_it_is_allowed(site: rig.Site, unit: rig.Device, plays: Any) -> None:
@@ -144,7 +147,7 @@ def test_no_confirmation_is_refused_before_anybody_is_asked(site: rig.Site, unit
     site.add(unit, confirm=False)
     play = plays(site, site.playbook("isolate", ats_upgrade_isolate_timeout_s=60))
     assert play.wait() == 2
-    assert "secondary_disconnected" in play.text
+    assert "will_disconnect_secondary" in play.text and "you may" not in play.text
     assert_untouched(unit)
 
 
@@ -170,6 +173,30 @@ def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     assert electrician.done == ["pulled B", "pulled A"]
     assert not unit.truth()["inputs"]["A"]["plugged"]
     assert_untouched(unit)
+
+
+def test_the_deed_is_typed_at_the_terminal(site: rig.Site, plays: Any, tmp_path: Path) -> None:
+    """The whole playbook in a pseudo-terminal of its own: the question stands there, and A and ENTER answer it."""
+    with rig.device(tmp_path / "devices", "ats-01", speed=30) as unit:
+        site.add(unit)
+        # He pulls and plugs, and says nothing to anybody.
+        electrician = rig.Electrician(unit)
+        play = plays(site, UPGRADE, follow=electrician, typing=True)
+        play.wait_for("Measure whether the unit is ready", 90)
+        # Typed before the question stands: the answer to some other one.
+        play.type("A\n")
+        play.wait_for("source A reads dead", 150)
+        assert electrician.done == ["pulled A"] and "deed" not in site.events()
+        play.type("B\n")
+        play.wait_for("asked again: type 'A' and ENTER")
+        play.type("A\n")
+        assert play.wait(240) == 0, play.text
+        assert "taken: source A is out (terminal)" in play.text
+        assert electrician.done == ["pulled A", "plugged A"]
+        deeds = [record["event"] for record in site.records() if record["kind"] == "permit"]
+        assert [event["by"] for event in deeds if event["what"] == "deed"] == ["terminal"]
+        assert site.permit(unit)["permit"]["state"] == "closed"
+        assert_upgraded(unit)
 
 
 def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
@@ -257,10 +284,9 @@ def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Devi
             break
         time.sleep(0.2)
     assert "WHAT TO DO NOW" in play.text, play.text
-    records = [json.loads(line) for path in site.evidence() for line in path.read_text().splitlines()]
-    kinds = [record["kind"] for record in records]
+    kinds = [record["kind"] for record in site.records()]
     if "live" in words:
-        assert "the permission is withdrawn" in play.text and "permission_withdrawn" in kinds
+        assert "its permission is withdrawn" in play.text and "withdraw" in site.events()
         assert_untouched(unit)
     else:
         assert "DO NOT RECONNECT" in play.text.rsplit("WHAT TO DO NOW", 1)[1]
@@ -374,10 +400,10 @@ def test_nothing_to_do_is_a_failure(site: rig.Site, plays: Any, playbook: str) -
 
 
 def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp_path: Path) -> None:
-    """As AWX runs it: a private data directory, no terminal, and a survey's text."""
-    word = unit.confirm()
-    site.add(unit, ats_upgrade_confirmations=f"{word['what']} {word['unit']}\n")
+    """As AWX runs it: a private data directory, no terminal, and a survey's text; the deed is given beforehand."""
     unit.plug("A", False)
+    given = [unit.confirm(), unit.confirm(rig.DEED, rig.stamp())]
+    site.add(unit, ats_upgrade_confirmations="".join(f"{word['what']} {word['unit']}\n" for word in given))
     private = tmp_path / "runner"
     (private / "inventory").mkdir(parents=True)
     (private / "inventory" / "hosts.yml").write_text((site.folder / "inventory.yml").read_text())
@@ -387,7 +413,7 @@ def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp
     step = Path(site.playbook("isolate"))
     (private / "project" / "isolate.yml").write_text(step.read_text())
     runner = [sys.executable, str(rig.BIN / "ansible-runner"), "run", str(private), "-p"]
-    for playbook, words in ((PREFLIGHT, "ok        secondary_dead"), ("isolate.yml", "Keep source A disconnected")):
+    for playbook, words in ((PREFLIGHT, "ok        secondary_dead"), ("isolate.yml", "Keep source A out")):
         done = subprocess.run(
             [*runner, playbook],
             check=False,
