@@ -166,7 +166,7 @@ sent_unseen:
 permit:
   description:
     - The permit as it stands at the end of this run. M(dcops.apc.ats_permit_info) shows it in a person's words.
-  returned: when the run came to the end of its step
+  returned: when the unit could be read
   type: dict
   contains:
     number:

@@ -132,7 +132,7 @@ confirmations:
       reason: promised for 2026-03-14 (it is 2026-03-14 10:20 in Europe/Berlin)
 permit:
   description: The permit as it stands, in the form of RV(dcops.apc.ats_firmware#module:permit).
-  returned: when the run came to the end of its step
+  returned: when the unit could be read
   type: dict
   sample: {"number": 3, "state": "isolated", "method": "single_source", "primary": "B"}
 steps:
