@@ -182,7 +182,7 @@ def test_the_app_shows_itself_late_after_a_restart_in_the_settle(tmp_path: Path)
 @pytest.mark.parametrize("logged", [True, False], ids=["logged", "not logged"])
 def test_a_source_that_returned_is_watched_for_240_s_by_the_next_run(logged: bool, tmp_path: Path) -> None:
     """What the run before had watched was watched with the source out: it does not count (SAFETY 4.6, 6)."""
-    case, times = start(tmp_path)
+    case, times = start(tmp_path, Knobs(success_row=True))
     write = case.device.log_ats
     if not logged:
         case.device.log_ats = lambda name, **more: None if "source" in name or "redun" in name else write(name, **more)
