@@ -674,10 +674,8 @@ class Unit(Run[Sample]):
             self.disturbance = another_unit(before, sample)
         if self.disturbance:
             return
-        if self.tolerates_restarts and again:
-            return
         if not self.expect_restart:
-            self.disturbance = foreign_hand(before, sample, self.sent.nothing)
+            self.disturbance = foreign_hand(before, sample, self.sent.nothing, self.tolerates_restarts)
         elif again and not self.tolerates_restarts and self.observer.restarts > self.restarts_before_send + 1:
             # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
             self.disturbance = "the card restarted once more, and not by this run"
