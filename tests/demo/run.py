@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """`make demo`: the guarded upgrade of a simulated AP7724 that carries a load, start to end.
 
 An AP7724 with 8.8 A on its preferred source B runs AOS 3.7.4 and app 3.7.1. First an upgrade is tried with both inputs

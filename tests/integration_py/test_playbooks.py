@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The playbooks and the role, run as an operator runs them, against simulated devices over real protocols.
 
 What counts is the simulator's physical truth; the words are compared with it.
@@ -507,7 +509,7 @@ def test_more_than_one_unit_at_a_time_is_refused(
 
 
 def test_an_empty_field_of_a_survey_is_not_given(site: rig.Site, unit: rig.Device, plays: Any) -> None:
-    site.add(unit)
+    site.add(unit, ats_upgrade_confirmations=[unit.confirm("will_disconnect_secondary")])
     blank = ("busy_timeout_s", "snmp_version", "method", "allow_downgrade", "ready_timeout_s", "only")
     play = plays(site, UPGRADE, "--check", "-e", json.dumps({f"ats_upgrade_{name}": "" for name in blank}))
     assert play.wait() == 0, play.text

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The recovery's playbook and role, run as an operator runs them, against simulated devices over real protocols.
 
 The person at the unit is played here: what the run asks for is done, in the order in which it asks. What counts is the

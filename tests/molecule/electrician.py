@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Moves plugs as the run's evidence permits, and says so by ats_word: ``electrician.py STATE_DIR CONTROL_URL LIMIT_S``.
 
 Ends by itself: when a plug was pulled and put back, when the device is gone, or after the limit.

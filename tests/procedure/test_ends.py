@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Every row of SAFETY 6 is reached by a run, and its words are held against the simulator's truth."""
 
 from __future__ import annotations
@@ -126,10 +127,18 @@ def deed_time_over(tmp_path: Path) -> Reached:
     return case, case.run()
 
 
-def aos_old_versions(tmp_path: Path) -> Reached:
+def aos_denied(tmp_path: Path) -> Reached:
+    """The card is back without it, and its old app has not answered yet."""
     case = begin(tmp_path)
     case.device.fault("comes_back_with_old_version")
     return case, case.run()
+
+
+def aos_old_versions(tmp_path: Path) -> Reached:
+    case, _report = aos_denied(tmp_path)
+    case.bench.clock.sleep(2000.0)
+    case.bench.speaks = False
+    return case, case.run(confirmations=())
 
 
 def failed_stands(tmp_path: Path) -> Reached:
@@ -158,10 +167,10 @@ def unchanged_not_redundant(tmp_path: Path) -> Reached:
 
 
 def recovery_under_way(tmp_path: Path) -> Reached:
-    """Somebody takes the last input out, and the card goes on answering for a moment."""
+    """Both inputs out: the card has no power, and the backup says why."""
     case = begin(tmp_path, Method.RECOVERY)
-    out = {"input_a_status": "fail", "input_a_voltage_v": 0, "input_b_status": "fail", "input_b_voltage_v": 0}
-    case.device.fault("override", values=out)
+    assert "error" not in case.run("backup")
+    on_line(case.bench, "evidence: ", lambda: case.device.fault("no_answer"))
     return case, case.run()
 
 
@@ -389,6 +398,7 @@ ENDS: list[tuple[State, Callable[[Path], Reached], bool, tuple[str, ...]]] = [
     (State.AOS_NEW_OLD_APP, aos_new_old_app, True, ("new AOS", "old app", "Source A is in", "restore step")),
     (State.AOS_NEW_OLD_APP, aos_new_and_nobody_says_the_deed, True, ("new AOS", "Keep source A out", "send the app")),
     (State.AOS_NEW_NO_APP, aos_new_no_app, True, ("Leave every plug as it is", "app_only")),
+    (State.AOS_SENT_UNSURE, aos_denied, True, (AS_IT_IS, "do not power-cycle")),
     (State.AOS_OLD_VERSIONS, aos_old_versions, True, ("old versions still answer", "Keep source A out", "run again")),
     (State.AOS_SENT_UNSURE, aos_cut, True, (AS_IT_IS, "do not power-cycle")),
     (State.APP_SENT_SECONDARY_DEAD, app_sent_secondary_dead, True, ("DO NOT RECONNECT source A", "retry")),

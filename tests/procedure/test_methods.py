@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """app_only, recovery, and the blind window: where a person's word stands in for what cannot be measured."""
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from virtual_situations import (
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import What
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import WHATS, Confirmation
 from apcsim.knobs import Knobs
@@ -99,6 +101,7 @@ def test_app_only_settles_only_while_isolated(tmp_path: Path) -> None:
 
 STAMPS = {
     "a date alone": lambda bench: f"{bench.clock.wall():%Y-%m-%d}",
+    "31 minutes old": lambda bench: exact(bench, 31 * 60.0),
     "61 minutes old": lambda bench: exact(bench, 61 * 60.0),
     "in the future": lambda bench: exact(bench, -600.0),
     "no zone": lambda bench: exact(bench)[:-6],
@@ -110,6 +113,8 @@ STAMPS = {
 @pytest.mark.parametrize("method", [Method.APP_ONLY, Method.RECOVERY])
 def test_a_stamp_that_does_not_count(method: Method, what: str, tmp_path: Path) -> None:
     case, _witness = start(tmp_path, method)
+    # The words beforehand alone: nobody answers the run's question.
+    case.bench.speaks = False
     given = tuple(
         Confirmation(item.what, f"{case.device.serial}@{STAMPS[what](case.bench)}")
         for item in case.options.confirmations
@@ -121,18 +126,20 @@ def test_a_stamp_that_does_not_count(method: Method, what: str, tmp_path: Path) 
 
 def test_another_offset_tells_the_same_time(tmp_path: Path) -> None:
     case, _witness = start(tmp_path, Method.APP_ONLY)
+    case.bench.speaks = False
     hour, minute = int(exact(case.bench)[11:13]), exact(case.bench)[14:16]
+    wrong = f"2026-03-02T{hour + 2:02d}:{minute}+00:00"
+    report = case.run("isolate", confirmations=case.bench.confirm("secondary_disconnected", stamp=wrong))
+    assert report["error"]["kind"] == "refused" and names(report, "promised")
     stamp = f"2026-03-02T{hour + 2:02d}:{minute}+02:00"
     report = case.run("isolate", confirmations=case.bench.confirm("secondary_disconnected", stamp=stamp))
     assert "error" not in report, report["error"]
-    wrong = f"2026-03-02T{hour + 2:02d}:{minute}+00:00"
-    report = case.run("isolate", confirmations=case.bench.confirm("secondary_disconnected", stamp=wrong))
-    assert report["error"]["kind"] == "refused"
 
 
 def test_a_word_given_before_a_permission_to_reconnect_is_void(tmp_path: Path) -> None:
     """The restore step allowed to reconnect after the confirmation was given: it must be given anew."""
     case, _witness = start(tmp_path, Method.APP_ONLY)
+    case.bench.speaks = False
     store = case.bench.store
     assert store is not None
     store.prepare()
@@ -141,45 +148,67 @@ def test_a_word_given_before_a_permission_to_reconnect_is_void(tmp_path: Path) -
     unit.begin("restore", writing=True)
     early = exact(case.bench)
     case.bench.clock.sleep(120.0)
-    unit.record("permission_reconnect", source="A")
+    for what in (What.RELEASE, What.BACK):
+        unit.keeper.send(what)
     unit.close()
     case.bench.clock.sleep(60.0)
     given = case.bench.confirm("secondary_disconnected", stamp=early)
     report = case.run(confirmations=given)
-    assert report["error"]["kind"] == "refused" and names(report, "disconnected_confirmed") and case.received_nothing()
+    assert report["error"]["kind"] == "refused" and case.received_nothing()
+    assert {"promised", "disconnected_confirmed"} <= failing(report)
     fresh = case.bench.confirm("secondary_disconnected", stamp=exact(case.bench, 0.0))
     case.bench.clock.sleep(60.0)
     assert "error" not in case.run("isolate", confirmations=fresh)
 
 
-@pytest.mark.parametrize("allowed", ["nothing_sent", "permission_load"])
-def test_every_kind_of_permission_voids_an_older_word(allowed: str, tmp_path: Path) -> None:
-    """Whatever line allowed a reconnect: the end of a run that sent nothing says so too (SAFETY 2)."""
+def without_an_app(tmp_path: Path, **device: Any) -> Bench:
+    """The versions of now are the wanted ones; the app is lost with the next AOS."""
     made = Bench(Device.load("ap7724", BLIND), package(), tmp_path)
     must_end(made)
-    load_first = allowed == "permission_load"
-    made.device.patch({"inputs": {"A": {"plugged": load_first}}, "load_current_a": 0.0 if load_first else 8.8})
+    made.speaks = False
+    made.device.patch(device)
     made.clock.sleep(60.0)
-    what = "no_load" if load_first else "secondary_disconnected"
-    early = exact(made, 0.0)
-    made.clock.sleep(120.0)
-    if load_first:
-        made.package, made.contents = package("374", "g2ats:371")
-        report = made.run(
-            job.do_restore, made.options(method=Method.NO_LOAD, primary=None, confirmations=made.confirm("no_load"))
-        )
-        assert report["state"] == "redundant" and "you may connect the loads now" in made.lines
-        made.package, made.contents = package()
-    else:
-        report = made.run(job.do_upgrade, made.options(confirmations=()))
-        assert report["state"] == "nothing_sent" and "you may reconnect" in report["next_action"]
+    return made
+
+
+def app_only(made: Bench, what: str, stamp: str) -> dict[str, Any]:
     install(made, "aos", "392")
     made.clock.sleep(500.0)
-    before = made.device.truth()["bytes_received"]
-    options = made.options(method=Method.APP_ONLY, confirmations=made.confirm(what, stamp=early))
-    report = made.run(job.do_upgrade, options)
-    assert "error" in report and report["error"]["kind"] == "refused", "a word older than the permission was accepted"
-    assert made.device.truth()["bytes_received"] == before
+    given = made.confirm(what, stamp=stamp)
+    return made.run(job.do_upgrade, made.options(method=Method.APP_ONLY, confirmations=given))
+
+
+@pytest.mark.parametrize("released", ["source", "loads"])
+def test_every_kind_of_release_voids_an_older_word(released: str, tmp_path: Path) -> None:
+    """Whichever of the two sentences restore said (SAFETY 2)."""
+    loads = released == "loads"
+    made = without_an_app(tmp_path, inputs={"A": {"plugged": loads}}, load_current_a=0.0 if loads else 8.8)
+    what = "no_load" if loads else "secondary_disconnected"
+    early = exact(made, 0.0)
+    made.clock.sleep(120.0)
+    made.package, made.contents = package("374", "g2ats:371")
+    made.electrician()
+    options = made.options(confirmations=made.confirm(what), action_timeout_s=300.0)
+    report = made.run(job.do_restore, replace(options, method=Method.NO_LOAD, primary=None) if loads else options)
+    assert report["state"] == ("closed_loads" if loads else "redundant"), report
+    assert ("you may connect the loads now" if loads else "you may reconnect source A now") in made.lines
+    made.package, made.contents = package()
+    made.device.patch({"inputs": {"A": {"plugged": loads}}})
+    report = app_only(made, what, early)
+    assert report["error"]["kind"] == "refused" and names(report, "promised"), "a word older than the release counted"
+    assert not any(entry["name"] == APP for entry in made.device.truth()["transfers"])
+
+
+def test_the_end_of_a_run_releases_nothing_and_voids_no_word(tmp_path: Path) -> None:
+    """Release is restore's alone: what was said before a run that sent nothing is as true as it was."""
+    made = without_an_app(tmp_path, inputs={"A": {"plugged": False}})
+    early = exact(made, 0.0)
+    made.clock.sleep(1000.0)
+    report = made.run(job.do_upgrade, made.options(confirmations=()))
+    assert report["state"] == "nothing_sent" and "may reconnect" not in report["next_action"]
+    report = app_only(made, "secondary_disconnected", early)
+    assert "error" not in report, report["error"]
+    assert made.device.truth()["controller"]["revision"] == "3.0.7" and not made.device.truth()["load_dropped"]
 
 
 def test_the_serial_that_evidence_ties_to_the_card(tmp_path: Path) -> None:
@@ -198,17 +227,19 @@ def test_the_serial_that_evidence_ties_to_the_card(tmp_path: Path) -> None:
 
 def test_a_name_plate_serial_where_nothing_is_readable(tmp_path: Path) -> None:
     case, _witness = start(tmp_path, Method.APP_ONLY, Knobs(card_sn="junk"))
+    case.bench.speaks = False
     stamp = exact(case.bench)
     for unit, good in (
-        (f"5A1511T00001@192.0.2.200@{stamp}", True),
         (f"5A1511T00001@192.0.2.201@{stamp}", False),
         (f"FFFFFFFFFFFF@192.0.2.200@{stamp}", False),
         (f"5A1511T00001@{stamp}", False),
+        (f"5A1511T00001@192.0.2.200@{stamp}", True),
     ):
-        report = case.run("isolate", confirmations=(Confirmation("secondary_disconnected", unit),))
+        given = tuple(Confirmation(what, unit) for what in ("will_disconnect_secondary", "secondary_disconnected"))
+        report = case.run("isolate", confirmations=given)
         assert ("error" not in report) is good, (unit, report.get("error"))
         if good:
-            assert "not verifiable" in str(report["interlock"])
+            assert str(report["interlock"]).count("not verifiable") == 2
 
 
 # --- the blind window ---------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Histories of the method recovery on virtual time: what an old value is, what contradicts, and how a unit comes back.
 
 The person of these histories does what the role asks for: backup, load off, both inputs out, a rest, one input in.

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Runs that meet, runs that die, runs that may not write, and check mode (SAFETY 7)."""
 
 from __future__ import annotations
@@ -116,21 +117,67 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, when: Any) -> None:
     monkeypatch.setattr(Evidence, "write", write)
 
 
-@pytest.mark.parametrize("kind", ["run", "ready", "isolated", "backup", "stor_begin"])
-def test_a_disk_that_is_full_before_the_first_byte(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def event_of(name: str, fields: dict[str, Any]) -> str:
+    """ "permit holds", "sending agree", "run": what a record is about."""
+    event = fields.get("event")
+    what = event.get("what") if isinstance(event, dict) else event
+    return f"{name} {what}" if what else name
+
+
+RECORDS = (
+    *("run", "ready", "permit promise", "permit permission", "permit reads_out", "permit deed", "permit holds"),
+    *("backup", "verdict", "permit stor", "sending agree"),
+)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_disk_that_is_full_before_the_first_byte(
+    record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = situation(Method.SINGLE_SOURCE, tmp_path)
-    full_disk(monkeypatch, lambda name, _fields: name == kind)
+    full_disk(monkeypatch, lambda name, fields: event_of(name, fields) == record)
     report = case.run()
-    assert "error" in report and case.received_nothing()
+    assert "No space left" in report["error"]["message"] and case.received_nothing()
+    if record == "permit permission":
+        # What cannot be written is not allowed.
+        assert not any("PULL ITS PLUG NOW" in line for line in case.bench.lines.lines)
 
 
-def test_a_disk_that_is_full_before_the_second_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_the_app(name: str, fields: dict[str, Any]) -> bool:
+    return name == "sending" and fields["event"] == "agree" and fields["sending"]["file"] == APP
+
+
+@pytest.mark.parametrize("record", ["permit stor", "sending agree"])
+def test_a_disk_that_is_full_before_the_second_file(
+    record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ "Cannot be written -> nothing is sent" holds for each file: a later run would not know that the app began."""
     case = situation(Method.SINGLE_SOURCE, tmp_path)
-    full_disk(monkeypatch, lambda name, fields: name == "stor_begin" and fields.get("file") == APP)
+    full_disk(monkeypatch, lambda name, fields: event_of(name, fields) == record and APP in json.dumps(fields))
     report = case.run()
     assert "error" in report
+    assert any(entry["name"] == AOS for entry in case.device.truth()["transfers"])
     assert not any(entry["name"] == APP for entry in case.device.truth()["transfers"])
+
+
+def test_a_disk_that_fills_up_before_the_last_block_holds_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Record, verdict, send: the app's last block leaves only behind its record."""
+    case = situation(Method.SINGLE_SOURCE, tmp_path)
+    state = {"begun": False}
+
+    def when(name: str, fields: dict[str, Any]) -> bool:
+        full = state["begun"]
+        state["begun"] = full or of_the_app(name, fields)
+        return full
+
+    full_disk(monkeypatch, when)
+    report = case.run()
+    truth = case.device.truth()
+    assert report["error"]["kind"] == "refused" and "before its last block" in report["error"]["message"]
+    assert truth["card"]["app"] != "3.9.2" and not truth["load_dropped"] and not truth["damaged"]
+    assert report["evidence"].get("lost")
 
 
 def test_a_disk_that_fills_up_while_sending_does_not_stop_the_watching(
@@ -140,14 +187,15 @@ def test_a_disk_that_fills_up_while_sending_does_not_stop_the_watching(
     state = {"sent": False}
 
     def when(name: str, fields: dict[str, Any]) -> bool:
-        state["sent"] = state["sent"] or (name == "stor_begin" and fields.get("file") == APP)
-        return bool(state["sent"]) and name not in ("stor_begin",)
+        full = state["sent"]
+        state["sent"] = full or name == "last_block"
+        return full
 
     full_disk(monkeypatch, when)
     report = case.run()
     truth = case.device.truth()
     assert truth["controller"]["revision"] == "3.0.7" and not truth["load_dropped"]
-    assert report["evidence"].get("lost")
+    assert "settled" in case.bench.lines and report["evidence"].get("lost")
 
 
 def test_the_evidence_tells_the_story(tmp_path: Path) -> None:
@@ -155,22 +203,25 @@ def test_the_evidence_tells_the_story(tmp_path: Path) -> None:
     report = case.run(change_reference="CHG-4711")
     records = [json.loads(line) for line in Path(report["evidence"]["path"]).read_text().splitlines()]
     kinds = [record["kind"] for record in records]
-    for kind in (
-        "run",
-        "ready",
-        "isolated",
-        "backup",
-        "stor_begin",
-        "last_block",
-        "stor_end",
-        "restarted",
-        "settled",
-        "end",
-    ):
+    story = ("run", "ready", "permit", "backup", "verdict", "sending", "last_block", "restarted", "settled", "end")
+    for kind in story:
         assert kind in kinds, kind
-    assert kinds.index("stor_begin") > kinds.index("isolated") and kinds.count("stor_begin") == 2
+    told = [event_of(record["kind"], record) for record in records]
+    events = [text.split()[1] for text in told if text.startswith("permit ")]
+    assert [event for event in events if event != "noted"] == [
+        *("promise", "permission", "reads_out", "deed", "holds"),
+        *("stor", "file_over", "stor", "settled"),
+    ]
+    files = [f"{record['event']} {record['sending']['kind']}" for record in records if record["kind"] == "sending"]
+    assert files == ["agree aos", "end aos", "proved aos", "agree app", "end app", "proved app"]
+    assert told.index("permit holds") < kinds.index("backup") < kinds.index("verdict") < told.index("sending agree")
     assert "CHG-4711" in json.dumps(records)
-    assert all("checks" in record for record in records if record["kind"] == "stor_begin")
+    assert kinds.count("verdict") == 2
+    assert all(record["checks"] for record in records if record["kind"] == "verdict")
+    numbers = [record["n"] for record in records]
+    assert numbers == sorted(set(numbers)) and all(record["digest"] for record in records)
+    newest = [record["permit"] for record in records if record["kind"] == "permit"][-1]
+    assert newest == report["permit"] and newest["state"] == "settled"
 
 
 # --- check mode ---------------------------------------------------------------------------------------------
@@ -185,7 +236,9 @@ def test_check_mode_before_isolation(tmp_path: Path) -> None:
     assert "error" not in report, report["error"]
     assert [entry["kind"] for entry in report["plan"]] == ["aos", "app"]
     pending = {check["id"] for check in report["interlock"]["checks"] if not check["ok"] and check["pending"]}
-    assert pending == {"secondary_dead", "redundancy_lost"} == failing(report)
+    # The hand, the word, and the four minutes of watching are still to come.
+    awaited = {"secondary_dead", "redundancy_lost", "disconnected_confirmed", "controller_quiet"}
+    assert pending == awaited == failing(report)
     truth = made.device.truth()
     assert truth["bytes_received"] == 0 and truth["transfers"] == [] and truth["writes"] == []
     assert "you may disconnect" not in made.lines and not list(tmp_path.rglob("*.jsonl"))
@@ -215,7 +268,8 @@ def test_check_mode_of_an_unchanged_unit(tmp_path: Path) -> None:
     case.bench.clock.sleep(1000.0)
     sent = case.device.truth()["bytes_received"]
     report = case.bench.run(job.check_only, case.options)
-    assert "error" not in report and report["plan"] == [] and report["state"] == "unchanged"
+    assert "error" not in report and report["plan"] == [] and report["state"] == "unchanged_not_redundant"
+    assert "restore step" in report["next_action"] and "you may" not in " ".join(case.bench.lines.lines)
     assert case.device.truth()["bytes_received"] == sent
 
 

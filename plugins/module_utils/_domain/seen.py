@@ -4,7 +4,7 @@
 
 """What every reading of a unit shows, whatever the unit is, and the bounds it is held against (SAFETY 3 "stable", 7).
 
-All times are device seconds of the run's one clock. Private to the collection.
+All times are device seconds of the run's one clock.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run of any unit is: its clock, readings, locks, evidence and words, and how it ends.
-
-Private to the collection.
-"""
+"""What a run of any unit is: its clock, readings, locks, evidence and words, and how it ends."""
 
 from __future__ import annotations
 

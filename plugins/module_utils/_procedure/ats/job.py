@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The jobs that a module asks for, each ended by section 6's word to the person. Private to the collection."""
+"""The jobs that a module asks for, each ended by section 6's word to the person."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One unit under a run: everything a step needs in its hands. Private to the collection."""
+"""One unit under a run: everything a step needs in its hands."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Unit(Run[Sample]):
         )
         self.options = options
         self.package, self.contents = package, contents or {}
-        self.peers = Peers(clock, peers)
+        self.peers = Peers(clock, peers, observer.poll_if_due)
         self.peer_keys = [key for peer in peers for key in peer.keys]
         self.hearing = hearing or Hearing()
         self.keeper = Keeper(self)
