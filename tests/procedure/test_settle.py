@@ -279,7 +279,7 @@ def test_a_load_in_the_settle_of_no_load(tmp_path: Path) -> None:
     began = case.bench.clock.now()
     again = case.run()
     assert again["entry"]["kind"] in ("watch", "unchanged") and "you may" not in " ".join(case.bench.lines.lines)
-    assert "error" not in again and times["settled"] - began >= 200.0
+    assert "error" not in again and times["settled"] - began >= 240.0, times["settled"] - began
 
 
 def test_a_load_that_goes_again_in_the_settle_of_no_load(tmp_path: Path) -> None:
