@@ -20,6 +20,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import harmless
+
 # How long a permission may take to reach the terminal; SAFETY 1.8 leaves 3 s from the measurement on.
 HANDOVER_S = 1.5
 _PUMP_S = 0.1
@@ -218,7 +220,7 @@ class Question:
             return None
         self._typed = rest
         text = line[:_MAX_ANSWER].decode("utf-8", errors="replace")
-        return "".join(char if char.isprintable() else "?" for char in text).strip()
+        return harmless(text, 200).strip()
 
     def close(self) -> None:
         if self._handle >= 0:

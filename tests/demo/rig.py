@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A simulated device, its electrician, and ansible-playbook as a subprocess: for the demo and the playbook tests."""
 
 from __future__ import annotations
@@ -27,7 +29,23 @@ BIN = Path(sys.executable).parent
 READY_LIMIT_S = 30
 # The caller's own Ansible settings and device credentials must not decide what happens here.
 DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
+# What the run asks a person at the rack to do: to pull a plug, to say that it is out, to put it back.
 MAY = re.compile(r"you may (disconnect|reconnect) source ([AB]) now")
+SAY = re.compile(r"source ([AB]) reads dead\. PULL ITS PLUG NOW")
+DEED = "secondary_disconnected"
+# Saying the same word again within this time would only say it to the run that has just taken it.
+SAID_S = 5.0
+# Becomes the leader of a session with the terminal as its own; then the shell's part: a job in front or behind.
+SHELL = """
+import fcntl, os, signal, subprocess, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = subprocess.Popen(sys.argv[2:], process_group=0)
+if sys.argv[1] == "front":
+    os.tcsetpgrp(0, job.pid)
+sys.exit(job.wait())
+"""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -39,6 +57,11 @@ def environment(**more: str) -> dict[str, str]:
 def today() -> str:
     """The date as the modules' default time zone, the controller's, has it."""
     return datetime.now().astimezone().strftime("%Y-%m-%d")
+
+
+def stamp() -> str:
+    """The time, of whole minutes, as a person writes it."""
+    return datetime.now().astimezone().isoformat(timespec="minutes")
 
 
 class Device:
@@ -82,9 +105,9 @@ class Device:
     def fault(self, name: str, **params: Any) -> None:
         self.call("POST", "/faults", {"name": name, **params})
 
-    def confirm(self, what: str = "secondary_disconnected") -> dict[str, str]:
-        """What a person would write after reading the name plate."""
-        return {"what": what, "unit": f"{self.truth()['serial']}@{today()}"}
+    def confirm(self, what: str = "will_disconnect_secondary", at: str = "") -> dict[str, str]:
+        """What a person would write after reading the name plate: a promise for today, or a word with its time."""
+        return {"what": what, "unit": f"{self.truth()['serial']}@{at or today()}"}
 
     def stop(self) -> None:
         end_process(self.process)
@@ -157,6 +180,53 @@ class Site:
     def evidence(self) -> list[Path]:
         return sorted(self.state_dir.rglob("*.jsonl"))
 
+    def records(self) -> list[dict[str, Any]]:
+        """All that was written, in its order: the unit's counter, over all runs."""
+        found = [json.loads(line) for path in self.evidence() for line in path.read_text().splitlines()]
+        return sorted(found, key=lambda record: int(record["n"]))
+
+    def events(self) -> list[str]:
+        """What happened under the unit's permits."""
+        return [record["event"]["what"] for record in self.records() if record["kind"] == "permit"]
+
+    def run(self, playbook: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+        """A short playbook beside the one that is under way."""
+        more = {"ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"), "ANSIBLE_HOME": str(self.folder / "home")}
+        command = [sys.executable, str(BIN / "ansible-playbook"), playbook, "-e", json.dumps(variables)]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(**more, ANSIBLE_NOCOLOR="true"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def permit(self, device: Device) -> dict[str, Any]:
+        """The result of ats_permit_info, which asks no device."""
+        options = {"unit": device.truth()["serial"], "state_dir": str(self.state_dir)}
+        dest = self.folder / "permit.json"
+        tasks = [
+            {"dcops.apc.ats_permit_info": options, "register": "shown"},
+            {"ansible.builtin.copy": {"content": "{{ shown | to_json }}", "dest": str(dest), "mode": "0600"}},
+        ]
+        play = {"name": "The permit", "hosts": "localhost", "connection": "local", "gather_facts": False}
+        path = self.folder / "permit.yml"
+        path.write_text(yaml.safe_dump([play | {"tasks": tasks}], sort_keys=False), encoding="utf-8")
+        done = self.run(str(path))
+        if done.returncode:
+            raise RuntimeError(f"ats_permit_info did not end well:\n{done.stdout}")
+        shown: dict[str, Any] = json.loads(dest.read_text(encoding="utf-8"))
+        return shown
+
+    def say(self, device: Device, source: str = "", what: str = DEED) -> subprocess.CompletedProcess[str]:
+        """The deed, as somebody says it who stands at the rack and reads the name plate."""
+        word = {"unit": device.truth()["serial"], "what": what, "source": source, "state_dir": str(self.state_dir)}
+        return self.run("dcops.apc.ats_word", **{f"ats_word_{name}": value for name, value in word.items()})
+
 
 class Play:
     """One ansible-playbook; what it says is handed on line by line, while it says it."""
@@ -168,20 +238,25 @@ class Play:
         *options: str,
         follow: Callable[[str], None] = lambda line: None,
         terminal: bool = False,
+        typing: bool = False,
     ) -> None:
+        """``terminal``: what it says goes to a pseudo-terminal. ``typing``: it is the play's own, for ``type``."""
         command = [sys.executable, str(BIN / "ansible-playbook"), playbook, *options]
+        if typing:
+            command = [sys.executable, "-c", SHELL, "front", *command]
         more = {"ANSIBLE_CONFIG": str(site.folder / "ansible.cfg"), "ANSIBLE_HOME": str(site.folder / "home")}
         more["ANSIBLE_NOCOLOR"] = "true"
         self._mark = f"DCOPS_APC_PLAY={uuid.uuid4().hex}"
         more.update([self._mark.split("=")])
         self.lines: list[str] = []
         # On a terminal the modules report their progress every second, else every 15 s.
-        read, write = pty.openpty() if terminal else os.pipe()
+        read, write = pty.openpty() if terminal or typing else os.pipe()
+        self._keys = os.dup(read) if typing else -1
         self.process = subprocess.Popen(
             command,
             cwd=site.folder,
             env=environment(**more),
-            stdin=subprocess.DEVNULL,
+            stdin=write if typing else subprocess.DEVNULL,
             stdout=write,
             stderr=write,
         )
@@ -202,6 +277,9 @@ class Play:
             for line in stream:
                 self.lines.append(line.rstrip())
                 self._follow(self.lines[-1])
+
+    def type(self, text: str) -> None:
+        os.write(self._keys, text.encode())
 
     @property
     def text(self) -> str:
@@ -242,40 +320,86 @@ class Play:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(timeout=10)
+        if self._keys >= 0:
+            os.close(self._keys)
+            self._keys = -1
 
 
 class Electrician:
-    """Does what the run says, and nothing else; ``slip`` is a plug pulled instead of the one that was named, once."""
+    """Does what the run says, and nothing else; ``slip`` is a plug pulled instead of the one that was named, once.
 
-    def __init__(self, device: Device, slip: str = "", tell: Callable[[str], None] = lambda text: None) -> None:
+    ``site``: he says by the playbook ats_word that the plug is out, once he sees it. Without it he says nothing.
+    """
+
+    def __init__(
+        self, device: Device, site: Site | None = None, slip: str = "", tell: Callable[[str], None] = lambda text: None
+    ) -> None:
         self.device = device
         self.tell = tell
         self.done: list[str] = []
+        # What became of each word.
+        self.said: list[str] = []
+        self._site = site
         self._slip = slip
+        self._said_at = -SAID_S
         self._orders: list[tuple[str, str]] = []
         self._wake = threading.Semaphore(0)
         threading.Thread(target=self._work, daemon=True).start()
 
     def __call__(self, line: str) -> None:
-        # "If source A was disconnected for it, you may ..." is advice at the end, for whoever comes next.
         found = MAY.search(line)
-        if found and "If source" not in line:
-            self._orders.append((found[1], found[2]))
-            self._wake.release()
+        asked = SAY.search(line)
+        if "STOP" in line:
+            self._orders.clear()
+        elif found:
+            self._order(found[1], found[2])
+        elif asked:
+            self._order("say", asked[1])
+
+    def _order(self, verb: str, source: str) -> None:
+        self._orders.append((verb, source))
+        self._wake.release()
 
     def _work(self) -> None:
         while True:
             self._wake.acquire()
-            verb, source = self._orders.pop(0)
-            if self._slip and verb == "disconnect":
-                source, self._slip = self._slip, ""
-            plugged = verb == "reconnect"
+            try:
+                verb, source = self._orders.pop(0)
+            except IndexError:
+                continue  # taken back in the meantime
+            if verb != "reconnect":
+                slipped = self._pull(source)
+                if not slipped:
+                    self._say(source)
+            elif self._move(source, plugged=True):
+                self.tell(f"plugs input {source} back in")
+
+    def _pull(self, source: str) -> bool:
+        """True: it was another one."""
+        slipped, self._slip = self._slip, ""
+        if self._move(slipped or source, plugged=False):
+            self.tell(f"pulls the plug of input {slipped or source}")
+        return bool(slipped)
+
+    def _move(self, source: str, plugged: bool) -> bool:
+        with contextlib.suppress(OSError):
             if self.device.truth()["inputs"][source]["plugged"] == plugged:
-                continue
+                return False
             time.sleep(0.3)
             self.device.plug(source, plugged)
             self.done.append(f"{'plugged' if plugged else 'pulled'} {source}")
-            self.tell(f"{'plugs input ' + source + ' back in' if plugged else 'pulls the plug of input ' + source}")
+            return True
+        return False
+
+    def _say(self, source: str) -> None:
+        if self._site is None or time.monotonic() - self._said_at < SAID_S:
+            return
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            said = self._site.say(self.device, source)
+            self.said.append("said" if said.returncode == 0 else said.stdout)
+            if said.returncode == 0:
+                self._said_at = time.monotonic()
+                self.tell(f"says by ats_word that the plug of input {source} is out")
 
 
 @contextlib.contextmanager

@@ -1,10 +1,14 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """`make demo`: the guarded upgrade of a simulated AP7724 that carries a load, start to end.
 
 An AP7724 with 8.8 A on its preferred source B runs AOS 3.7.4 and app 3.7.1. First an upgrade is tried with both inputs
-live; it must be refused and nothing may reach the unit. Then the playbook upgrades it to 3.9.2 while a scripted
-electrician pulls and reconnects source A, only when told to. The exit status is not 0 unless all came out as promised.
+live; it must be refused and nothing may reach the unit. Then the playbook upgrades it to 3.9.2: somebody has promised
+to pull the plug of source A when the run says so; a scripted electrician pulls it on that word alone, says by the
+playbook ats_word that it is out, and puts it back when the run releases it, which closes the permit. The exit status is
+not 0 unless all came out as promised.
 """
 
 from __future__ import annotations
@@ -73,10 +77,10 @@ class Screen:
 
 
 def how_to_show(line: str) -> str:
-    if "you may disconnect" in line or "you may reconnect" in line:
-        return "person"
-    if "DO NOT" in line or "fatal:" in line or "WHAT TO DO NOW" in line:
+    if "DO NOT" in line or "STOP" in line or "fatal:" in line or "WHAT TO DO NOW" in line:
         return "bad"
+    if "you may disconnect" in line or "you may reconnect" in line or "then say that it is out" in line:
+        return "person"
     if "fully redundant" in line or "settled" in line:
         return "good"
     return "plain"
@@ -97,7 +101,7 @@ class Promises:
 
 def refused_with_both_live(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Device) -> None:
     screen.head("1. SIMULATED: an upgrade with both inputs live and 8.8 A on the unit")
-    # Nobody is there to pull a plug, and the run does not wait long for it.
+    # The promise is given, so the run asks. Nobody is there to pull a plug, and it does not wait long for it.
     playbook = site.playbook("upgrade", ats_upgrade_isolate_timeout_s=20)
     with rig.Play(site, playbook, follow=screen.follow, terminal=True) as play:
         status = play.wait(LIMIT_S)
@@ -112,7 +116,11 @@ def refused_with_both_live(screen: Screen, promises: Promises, site: rig.Site, u
 
 def upgraded(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Device) -> None:
     screen.head("2. SIMULATED: the same unit, by the playbook and with an electrician")
-    electrician = rig.Electrician(unit, tell=lambda text: screen.stamped(f"  >> the electrician {text}", "person"))
+    electrician = rig.Electrician(
+        unit, site, tell=lambda text: screen.stamped(f"  >> the electrician {text}", "person")
+    )
+
+    before = len(site.events())
 
     def follow(line: str) -> None:
         screen.follow(line)
@@ -123,6 +131,10 @@ def upgraded(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Devic
     truth = unit.truth()
     screen.head("What became of it, by the simulator's physical truth")
     promises.check("the playbook ended well", status == 0, f"status {status}")
+    happened = site.events()[before:]
+    asked = happened.index("permission") < happened.index("deed") < happened.index("stor") < happened.index("release")
+    promises.check("permission, then the deed, then the files, then the release", asked)
+    promises.check("the deed was said by a person, once", electrician.said == ["said"] and happened.count("deed") == 1)
     pulled = electrician.done == ["pulled A", "plugged A"]
     promises.check("A was pulled and put back once, on the run's word", pulled, ", ".join(electrician.done))
     card = truth["card"]
@@ -138,6 +150,21 @@ def upgraded(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Devic
     redundant = truth["redundant"] and not truth["load_dropped"] and truth["load_current_a"] == 8.8
     load = f"{truth['load_current_a']} A on source {truth['selected_source']}"
     promises.check("fully redundant, load never dropped", redundant, load)
+
+
+def permit(screen: Screen, promises: Promises, site: rig.Site, unit: rig.Device) -> None:
+    """What the state folder alone tells whoever comes next."""
+    screen.head("The permit, as dcops.apc.ats_permit_info shows it")
+    shown = site.permit(unit)
+    for record in shown.get("history", []):
+        screen.say(
+            f"  {record['time'][11:19]}  {record['event'] or record['kind']!s:<11} -> {record['state'] or '':<10}"
+            f"  {record['text'] or ''}"
+        )
+    found = shown.get("permit", {})
+    screen.say(f"  permit {found.get('number')}: {found.get('state')}. {found.get('next_action')}")
+    promises.check("the permit is closed", found.get("state") == "closed")
+    promises.check("its evidence is whole, record for record", shown.get("chain", {}).get("ok") is True)
 
 
 def timeline(screen: Screen, truth: dict[str, Any]) -> None:
@@ -171,11 +198,14 @@ def main() -> int:
             screen.say(f"  the package: {site.package.name}")
             refused_with_both_live(screen, promises, site, unit)
             upgraded(screen, promises, site, unit)
+            permit(screen, promises, site, unit)
             timeline(screen, unit.truth())
         screen.head("Evidence of the upgrade, marked SIMULATED and kept apart from that of real units")
         evidence = [Path(shutil.copy2(path, kept)) for path in site.evidence()]
         upgrade = [
-            path for path in evidence if '"kind": "settled"' in path.read_text() and "stor_begin" in path.read_text()
+            path
+            for path in evidence
+            if all(part in path.read_text() for part in ('"kind": "settled"', '"kind": "sending"'))
         ]
         screen.say(f"  {upgrade[0] if upgrade else kept}")
         screen.say(f"  and of the other {len(evidence) - 1} steps beside it", "dim")

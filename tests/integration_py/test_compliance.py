@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The compliance playbook, run as an operator and as AWX run it, against simulated devices over real protocols.
 
 What counts is what reached the devices and what stands in the report; the words are compared with them.

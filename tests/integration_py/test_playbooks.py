@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The playbooks and the role, run as an operator runs them, against simulated devices over real protocols.
 
 What counts is the simulator's physical truth; the words are compared with it.
@@ -79,7 +81,7 @@ def assert_upgraded(unit: rig.Device) -> None:
 
 def test_upgrade_under_load_then_unchanged(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     play = plays(site, UPGRADE, follow=electrician)
     assert play.wait(150) == 0, play.text
     assert electrician.done == ["pulled A", "plugged A"]
@@ -109,12 +111,15 @@ def test_upgrade_by_scp(site: rig.Site, unit: rig.Device, plays: Any) -> None:
         unit, **variables, ats_upgrade_ssh_known_hosts=str(known), ats_upgrade_ssh_host_key=unit.ready["ssh_host_key"]
     )
     unit.patch(inputs={"A": {"plugged": False}})
-    play = plays(site, site.playbook("upgrade"))
+    # It reads dead, and an outage looks the same: the run asks all the same, and somebody has to say it.
+    electrician = rig.Electrician(unit, site)
+    play = plays(site, site.playbook("upgrade"), follow=electrician)
     assert play.wait(120) == 0, play.text
     truth = unit.truth()
     assert [file["name"] for file in truth["files_received"]] == FILES
     assert not truth["damaged"] and not truth["load_dropped"] and truth["sessions_open"] == 0
     assert "FTP" not in play.text and not known.exists()
+    assert electrician.said and electrician.done == []
 
 
 def test_without_ssh_ftp_is_taken_only_where_it_is_allowed(site: rig.Site, unit: rig.Device, plays: Any) -> None:
@@ -144,7 +149,7 @@ def test_no_confirmation_is_refused_before_anybody_is_asked(site: rig.Site, unit
     site.add(unit, confirm=False)
     play = plays(site, site.playbook("isolate", ats_upgrade_isolate_timeout_s=60))
     assert play.wait() == 2
-    assert "secondary_disconnected" in play.text
+    assert "will_disconnect_secondary" in play.text and "you may" not in play.text
     assert_untouched(unit)
 
 
@@ -159,7 +164,7 @@ def test_load_on_the_input_to_be_pulled_is_refused_in_readiness(site: rig.Site, 
 
 def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit, slip="B")
+    electrician = rig.Electrician(unit, site, slip="B")
     play = plays(site, site.playbook("isolate"), follow=electrician)
     line = play.wait_for("rong plug")
     assert "put it back" in line and "ats-01" in line
@@ -172,9 +177,33 @@ def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     assert_untouched(unit)
 
 
+def test_the_deed_is_typed_at_the_terminal(site: rig.Site, plays: Any, tmp_path: Path) -> None:
+    """The whole playbook in a pseudo-terminal of its own: the question stands there, and A and ENTER answer it."""
+    with rig.device(tmp_path / "devices", "ats-01", speed=30) as unit:
+        site.add(unit)
+        # He pulls and plugs, and says nothing to anybody.
+        electrician = rig.Electrician(unit)
+        play = plays(site, UPGRADE, follow=electrician, typing=True)
+        play.wait_for("Measure whether the unit is ready", 90)
+        # Typed before the question stands: the answer to some other one.
+        play.type("A\n")
+        play.wait_for("source A reads dead", 150)
+        assert electrician.done == ["pulled A"] and "deed" not in site.events()
+        play.type("B\n")
+        play.wait_for("asked again: type 'A' and ENTER")
+        play.type("A\n")
+        assert play.wait(240) == 0, play.text
+        assert "taken: source A is out (terminal)" in play.text
+        assert electrician.done == ["pulled A", "plugged A"]
+        deeds = [record["event"] for record in site.records() if record["kind"] == "permit"]
+        assert [event["by"] for event in deeds if event["what"] == "deed"] == ["terminal"]
+        assert site.permit(unit)["permit"]["state"] == "closed"
+        assert_upgraded(unit)
+
+
 def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, follow=electrician)
     first.wait_for("sending apc_hw02_aos")
     os.kill(first.process.pid, signal.SIGKILL)
@@ -202,7 +231,7 @@ def test_killed_parent_then_run_again(site: rig.Site, unit: rig.Device, plays: A
 
 def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, follow=electrician)
     first.wait_for("app sent, settling")
     assert len(first.processes()) >= 2, "the parent and its worker"
@@ -220,7 +249,7 @@ def test_all_killed_before_it_settled_then_run_again(site: rig.Site, unit: rig.D
 def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
     """The worker and its parent, by SIGKILL: while a person is asked, and in the middle of either file."""
     site.add(unit, ats_upgrade_method="single_source")
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     first = plays(site, UPGRADE, **({"follow": electrician} if "sending" in words else {}))
     first.wait_for(words, 90)
     first.kill()
@@ -247,7 +276,7 @@ def test_all_killed_at_once_then_run_again(words: str, site: rig.Site, unit: rig
 def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Device, plays: Any) -> None:
     """A permission must not stand after the run that gave it, and the last line says what to do."""
     site.add(unit)
-    electrician = rig.Electrician(unit)
+    electrician = rig.Electrician(unit, site)
     play = plays(site, UPGRADE, **({"follow": electrician} if "settling" in words else {}))
     play.wait_for(words, 90)
     os.kill(play.process.pid, signal.SIGINT)
@@ -257,10 +286,9 @@ def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Devi
             break
         time.sleep(0.2)
     assert "WHAT TO DO NOW" in play.text, play.text
-    records = [json.loads(line) for path in site.evidence() for line in path.read_text().splitlines()]
-    kinds = [record["kind"] for record in records]
+    kinds = [record["kind"] for record in site.records()]
     if "live" in words:
-        assert "the permission is withdrawn" in play.text and "permission_withdrawn" in kinds
+        assert "its permission is withdrawn" in play.text and "withdraw" in site.events()
         assert_untouched(unit)
     else:
         assert "DO NOT RECONNECT" in play.text.rsplit("WHAT TO DO NOW", 1)[1]
@@ -298,7 +326,7 @@ def test_a_healthy_unit_that_restarted_lately_is_only_watched(
     site.package = rig.make_package(tmp_path / "same", aos="374", app="g2ats:371")
     site.add(unit)
     unit.fault("card_restarts", why="watchdog")
-    play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+    play = plays(site, UPGRADE, follow=rig.Electrician(unit, site))
     assert play.wait() == 0, play.text
     assert "changed=0 " in play.text
     assert "you may" not in play.text
@@ -319,7 +347,7 @@ def test_crossed_ports_are_refused(site: rig.Site, unit: rig.Device, plays: Any,
     twin_options = ("--serial", "5A1511T00002", "--name", "ats-rack-05", "--address", "192.0.2.11")
     with rig.device(tmp_path / "devices", "ats-02", *twin_options, speed=SPEED) as twin:
         site.add(unit, ftp_of=twin)
-        play = plays(site, UPGRADE, follow=rig.Electrician(unit))
+        play = plays(site, UPGRADE, follow=rig.Electrician(unit, site))
         assert play.wait() == 2
         assert "identity" in play.text
         assert "you may disconnect" not in play.text
@@ -374,10 +402,10 @@ def test_nothing_to_do_is_a_failure(site: rig.Site, plays: Any, playbook: str) -
 
 
 def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp_path: Path) -> None:
-    """As AWX runs it: a private data directory, no terminal, and a survey's text."""
-    word = unit.confirm()
-    site.add(unit, ats_upgrade_confirmations=f"{word['what']} {word['unit']}\n")
+    """As AWX runs it: a private data directory, no terminal, and a survey's text; the deed is given beforehand."""
     unit.plug("A", False)
+    given = [unit.confirm(), unit.confirm(rig.DEED, rig.stamp())]
+    site.add(unit, ats_upgrade_confirmations="".join(f"{word['what']} {word['unit']}\n" for word in given))
     private = tmp_path / "runner"
     (private / "inventory").mkdir(parents=True)
     (private / "inventory" / "hosts.yml").write_text((site.folder / "inventory.yml").read_text())
@@ -387,7 +415,7 @@ def test_runner_with_confirmations_as_text(site: rig.Site, unit: rig.Device, tmp
     step = Path(site.playbook("isolate"))
     (private / "project" / "isolate.yml").write_text(step.read_text())
     runner = [sys.executable, str(rig.BIN / "ansible-runner"), "run", str(private), "-p"]
-    for playbook, words in ((PREFLIGHT, "ok        secondary_dead"), ("isolate.yml", "Keep source A disconnected")):
+    for playbook, words in ((PREFLIGHT, "ok        secondary_dead"), ("isolate.yml", "Keep source A out")):
         done = subprocess.run(
             [*runner, playbook],
             check=False,
@@ -481,7 +509,7 @@ def test_more_than_one_unit_at_a_time_is_refused(
 
 
 def test_an_empty_field_of_a_survey_is_not_given(site: rig.Site, unit: rig.Device, plays: Any) -> None:
-    site.add(unit)
+    site.add(unit, ats_upgrade_confirmations=[unit.confirm("will_disconnect_secondary")])
     blank = ("busy_timeout_s", "snmp_version", "method", "allow_downgrade", "ready_timeout_s", "only")
     play = plays(site, UPGRADE, "--check", "-e", json.dumps({f"ats_upgrade_{name}": "" for name in blank}))
     assert play.wait() == 0, play.text

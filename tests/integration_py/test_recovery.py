@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The recovery's playbook and role, run as an operator runs them, against simulated devices over real protocols.
 
 The person at the unit is played here: what the run asks for is done, in the order in which it asks. What counts is the
@@ -34,6 +36,7 @@ import rig
 SPEED = 50
 RECOVERY = "dcops.apc.ats_recovery"
 APP = "apc_hw02_g2ats_392.bin"
+ISOLATED = ("will_disconnect_secondary", "secondary_disconnected")
 # Words that must never be said: the unit is not opened, and nothing is reset or restarted by hand.
 FORBIDDEN = (
     "open the unit and",
@@ -108,12 +111,8 @@ def play(site: Site) -> Iterator[Any]:
         each.kill()
 
 
-def stamp() -> str:
-    return datetime.now().astimezone().isoformat(timespec="minutes")
-
-
 def words(unit: rig.Device, *whats: str) -> list[dict[str, str]]:
-    return [{"what": what, "unit": f"{unit.truth()['serial']}@{stamp()}"} for what in whats]
+    return [{"what": what, "unit": f"{unit.truth()['serial']}@{rig.stamp()}"} for what in whats]
 
 
 def cold_start(unit: rig.Device, rest_s: float = 360.0) -> None:
@@ -129,7 +128,7 @@ def cold_start(unit: rig.Device, rest_s: float = 360.0) -> None:
 def confirmed(unit: rig.Device) -> dict[str, Any]:
     return {
         "ats_recovery_primary_source": "A",
-        "ats_recovery_confirmations": words(unit, "no_load", "power_cycled", "one_input"),
+        "ats_recovery_confirmations": words(unit, "will_remove_loads", "no_load", "power_cycled", "one_input"),
     }
 
 
@@ -244,7 +243,7 @@ def test_the_seed_case_ends_failed_with_the_bundle(site: Site, made: Any, play: 
 
     # The same confirmations again: an attempt came after them.
     again = play(2)
-    assert "older than the last permission" in again or "cold_start_confirmed" in again
+    assert "older than the last release or recovery attempt" in again or "cold_start_confirmed" in again
     assert len(unharmed(unit)["files_received"]) == 1
 
 
@@ -329,7 +328,7 @@ def test_a_slip_of_the_pen_costs_no_second_outage(site: Site, made: Any, play: A
     play(2)
     cold_start(unit)
     right = confirmed(unit)
-    wrong = [word | {"unit": f"ZA9999999999@{stamp()}"} for word in right["ats_recovery_confirmations"]]
+    wrong = [word | {"unit": f"ZA9999999999@{rig.stamp()}"} for word in right["ats_recovery_confirmations"]]
     site.take(unit, **right | {"ats_recovery_confirmations": wrong})
     # As if the plan had taken days: no backup is good any more, and none is taken that would hold the cold start.
     for path in site.state_dir.rglob("*.jsonl"):
@@ -353,7 +352,7 @@ def test_app_only_with_the_load_on(shown: str, site: Site, made: Any, play: Any)
     site.take(unit)
     asked = play(2)
     assert "the card runs no ATS app" in asked and "the load stays on" in asked and "disconnect both" not in asked
-    given = {"ats_recovery_confirmations": words(unit, "secondary_disconnected"), "ats_recovery_primary_source": "B"}
+    given = {"ats_recovery_confirmations": words(unit, *ISOLATED), "ats_recovery_primary_source": "B"}
     site.take(unit, **given)
     text = play(0, follow=electrician(unit))
     assert "recovered" in text and "you may connect the loads" not in text
@@ -369,8 +368,9 @@ def test_the_loads_are_not_forgotten_for_another_units_words(site: Site, made: A
     unit = made("old_app_runs_on_new_aos=False", device="ap7724")
     unit.patch(load_current_a=0)
     send_aos(unit, site)
-    others = [{"what": what, "unit": f"ZA9999999999@{stamp()}"} for what in ("secondary_disconnected", "power_cycled")]
-    given = words(unit, "no_load") + others
+    at = rig.stamp()
+    others = [{"what": what, "unit": f"ZA9999999999@{at}"} for what in (*ISOLATED, "power_cycled")]
+    given = words(unit, "will_remove_loads", "no_load") + others
     site.take(unit, ats_recovery_confirmations=given, ats_recovery_primary_source="B")
     text = play(0, follow=electrician(unit))
     assert "recovered" in text and "you may connect the loads now" in text
@@ -417,7 +417,7 @@ def test_app_only_killed_while_settling_then_run_again(site: Site, made: Any, pl
     unit = made("old_app_runs_on_new_aos=False", device="ap7724")
     unit.plug("A", False)
     send_aos(unit, site)
-    site.take(unit, ats_recovery_confirmations=words(unit, "secondary_disconnected"), ats_recovery_primary_source="B")
+    site.take(unit, ats_recovery_confirmations=words(unit, *ISOLATED), ats_recovery_primary_source="B")
     first = rig.Play(site, RECOVERY)
     try:
         first.wait_for("app sent, settling", 90)

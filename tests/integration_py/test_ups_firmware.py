@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """dcops.apc.ups_firmware_upgrade as an operator runs it, against simulated UPSs over real protocols.
 
 What counts is the simulator's physical truth; the words are compared with it.

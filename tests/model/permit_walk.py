@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Walks the permit's world breadth first and prints what it found: ``permit_walk.py [--states N] [--depth N]``."""
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ def _trace(parents: array[int], labels: array[int], names: list[str], at: int) -
 
 
 def walk(
-    method: str, most: int = 10**8, deepest: int = 10**6, violations: int = 5, first: World | None = None
+    method: str,
+    most: int = 10**8,
+    deepest: int = 10**6,
+    violations: int = 5,
+    first: World | None = None,
+    progress: bool = False,
 ) -> Found:
     found = Found(method)
     first = first or permit_world.start(method)
@@ -101,6 +107,8 @@ def walk(
                 targets.append(there)
         front = following
         found.depth += 1
+        if progress and found.depth % 10 == 0:
+            print(f"  {method}: depth {found.depth}, {len(numbers)} states", file=sys.stderr, flush=True)
     found.states, found.fixpoint = len(numbers), not front
     if found.fixpoint and not found.violations:
         found.dead_ends = [_trace(parents, labels, names, at) for at in _stuck(len(numbers), sources, targets, closed)]
@@ -154,7 +162,7 @@ def main() -> int:
     wrong = 0
     for method in [options.method] if options.method else permit_world.METHODS:
         begun = time.monotonic()
-        found = walk(method, options.states, options.depth)
+        found = walk(method, options.states, options.depth, progress=True)
         report(found, time.monotonic() - begun)
         wrong += len(found.violations) + len(found.dead_ends)
     return 1 if wrong else 0

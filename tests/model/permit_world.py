@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The world in which the product's own machines are walked: two feeds, a plug, a load, a controller, a card, a person.
 
 Permit, sending and conduct are imported and asked, never copied. Times are folded to an order of events: what takes

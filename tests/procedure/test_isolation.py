@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Waiting for the electrician: the wrong plug, a primary that fails, a permission withdrawn, a voltage not shown."""
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pytest
 from virtual_situations import Witness, must_end, names, on_line, package
 from virtual_unit import Bench, Device, job
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from apcsim.knobs import Knobs
 
 WRONG = "source B is dead: if you pulled it, put it back"
@@ -290,3 +292,50 @@ def test_a_slow_agent_is_waited_for(tmp_path: Path) -> None:
     made.electrician()
     assert "error" not in made.run(job.do_upgrade) and witness.wrong == []
     assert not made.device.truth()["load_dropped"]
+
+
+def test_a_promise_that_no_release_has_spent_opens_the_next_permit_too(tmp_path: Path) -> None:
+    """Nobody came, so nothing was out and the permit is closed; the promise of the day lets the next run ask."""
+    made, witness = bench(tmp_path)
+    report = made.run(job.do_isolate, made.options(action_timeout_s=60.0))
+    assert report["error"]["kind"] == "refused" and said(made, ALLOWED)
+    assert made.unit is not None and made.unit.permit.state.value == "closed"
+    made.electrician()
+    report = made.run(job.do_isolate, made.options(action_timeout_s=300.0))
+    assert "error" not in report and report["permit"]["number"] == 2 and untouched(made) and witness.wrong == []
+
+
+def test_a_closed_permit_promises_nothing(tmp_path: Path) -> None:
+    made, _witness = bench(tmp_path)
+    made.run(job.do_isolate, made.options(action_timeout_s=60.0))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=300.0, confirmations=()))
+    assert "promised" in report["error"]["message"] and not said(made, ALLOWED)
+
+
+@pytest.mark.parametrize("first", [job.do_ready, job.do_isolate], ids=["asked", "closed"])
+def test_another_method_before_anything_is_out_rests_on_its_own_ground(first: Any, tmp_path: Path) -> None:
+    """The first run was for single_source, the load has moved since, and the second is for no_load: its checks say
+    nothing of the primary, so it must not speak of a plug."""
+    made, witness = bench(tmp_path)
+    both = made.confirm("secondary_disconnected", "no_load")
+    made.run(first, made.options(action_timeout_s=60.0, confirmations=both))
+    made.device.patch({"preferred_source": "A"})
+    made.clock.sleep(60.0)
+    assert made.device.truth()["selected_source"] == "A"
+    made.electrician()
+    options = made.options(method=Method.NO_LOAD, action_timeout_s=120.0, confirmations=both)
+    report = made.run(job.do_isolate, options)
+    assert report["error"]["kind"] == "refused" and untouched(made) and witness.wrong == []
+    assert not said(made, "you may disconnect source")
+    assert said(made, "you may shut down and disconnect all loads now")
+
+
+def test_a_controller_that_stood_still_while_the_plug_was_out(tmp_path: Path) -> None:
+    """No reading was bad, but the watch over the controller begins anew; the log behind it is read although the
+    permission still stands: the deed is said, and no hand is on a plug any more."""
+    made, witness = bench(tmp_path)
+    on_line(made, "taken: source A is out", lambda: made.clock.sleep(20.0))
+    made.electrician()
+    report = made.run(job.do_isolate, made.options(action_timeout_s=900.0))
+    assert made.unit is not None and made.unit.observer.breaks
+    assert "error" not in report and report["state"] == "isolated" and untouched(made) and witness.wrong == []

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """What hostile reviews once proved wrong, by experiments on the simulated device: none of it ever comes back."""
 
 from __future__ import annotations
@@ -426,7 +427,7 @@ def test_the_permission_rests_on_what_was_read_after_the_peers(tmp_path: Path) -
 
     rewire(case.bench, change)
     report = case.bench.run(job.do_isolate, replace(case.options, action_timeout_s=30.0), peers)
-    assert asked and asked[0] > 5.0, f"the peers were not slow {asked} {report.get(chr(101)+chr(114)+chr(114)+chr(111)+chr(114))}"
+    assert asked and asked[0] > 5.0, "the peers were not slow"
     assert "error" in report and witness.wrong == []
     assert not any("you may disconnect source A now" in line for line in case.bench.lines.lines)
 

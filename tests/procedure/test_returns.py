@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The secondary comes back in spite of the person's word: at every point of the upgrade (SAFETY 4.4 to 4.6, 6)."""
 
 from __future__ import annotations

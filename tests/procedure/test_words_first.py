@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """SAFETY 1.8: STOP is said before it is written, before any wait, before anything is measured; and nothing takes the
 instruction away: no signal, no second one, no disk that fails or stalls."""
 

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Thousands of random physical histories, with random knobs, faults, kills and people (SOAK_HISTORIES for more).
 
 A failing history is named by its seed: ``python tests/utils/replay.py SEED`` tells it line by line.

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Random histories of UPS firmware updates: any device, knobs, faults, mains, people, kills; and the laws they keep.
 
 1. No start while the truth has been unsafe for longer than a reading may lag (LAG_S).

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """SNMP SET by v1 and v2c, against agents on real UDP ports. v3 is in test_snmp_set_v3."""
 
 from __future__ import annotations

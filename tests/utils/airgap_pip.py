@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Stands in for get-pip.py where ansible-test cannot download it.
 
 ansible-test runs its cached get-pip inside a fresh virtual environment and passes the versions it wants, such as

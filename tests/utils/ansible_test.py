@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Runs ansible-test of this interpreter's environment on a copy of the checkout: ``ansible_test.py sanity --local``.
 
 A copy, because ansible-test refuses a symlinked collection and wants ``.../ansible_collections/dcops/apc`` above it.

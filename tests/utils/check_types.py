@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """mypy --strict over the collection's plugins but the modules, under the names by which Ansible imports them.
 
 mypy leaves installed packages without py.typed unchecked, and the checkout is linked among those; it is therefore shown

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """antsibull-docs lint-collection-docs, again where it stumbles over its own temporary folder.
 
 The folder's random name stands in the pages that it checks. One in 37 names ends with an underscore, which in

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Random physical histories on virtual time, with people, disks, signals and clocks, and the laws that each must keep.
 
 Law 1: no file is begun, and no app's last block is released, while the physical truth has been unsafe for longer than

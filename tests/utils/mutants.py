@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Single faults in the machines that must never be wrong, one at a time, in a copy: each must fail a quick test.
 
 ``mutants.py [name part ...]``; ends with 1 if one survives, or if a row no longer fits the text.

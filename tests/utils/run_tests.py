@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Runs the stages of ``make test`` and ends with what was skipped and why: ``run_tests.py [stage ...]``."""
 
 from __future__ import annotations

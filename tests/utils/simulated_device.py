@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Starts a simulated device in the background and stops it again, by its process id and never by its name.
 
 ``simulated_device.py start FOLDER NAME --device ap7724 --speed 50`` leaves NAME.json (the ready file), NAME.pid and

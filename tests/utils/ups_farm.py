@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Many simulated UPSs in one process: as many processes as a fleet has units would be too many for a test machine.
 
 ``ups_farm.py FOLDER`` serves the units of the JSON list on the first line of its standard input, one UDP port each,

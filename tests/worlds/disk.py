@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A disk that stalls, fills, fails to sync, or tears a record: over os.open, os.write and os.fsync, in one folder.
 
 What goes by other ways (a buffered file, a rename) is not touched. A stall lets the virtual clock run.

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A person beside the rack: reads what the run says, and does what the last sentence that he saw says, sooner or later.
 
 He keeps the promise of SAFETY 2: STOP, 30 s without a line, or a line whose printed time is 30 s old end what he was

@@ -1,8 +1,10 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A card's config.ini: when two of them say the same, and how one is shown without its secrets.
 
-Facts: NMC.md "config.ini". Communities stand in it in clear text. Private to the collection.
+Facts: NMC.md "config.ini". Communities stand in it in clear text.
 """
 
 from __future__ import annotations

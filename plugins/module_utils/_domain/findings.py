@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Known pictures in an event log, each with the rows that show it. Private to the collection.
+
+"""Known pictures in an event log, each with the rows that show it.
 
 A finding names what is known of the picture (BULLETINS.md, the AP7723 case; UPS.md). It permits nothing: what may be
 sent, connected or disconnected is decided by measurement.

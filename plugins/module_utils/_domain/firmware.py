@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware files by their names, packages of them, and whether a package fits a device. Private to the collection."""
+
+"""Firmware files by their names, packages of them, and whether a package fits a device."""
 
 from __future__ import annotations
 

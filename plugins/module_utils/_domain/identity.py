@@ -4,7 +4,7 @@
 
 """Who answers: the management card's description, the FTP banner, and what makes a serial or a name unique.
 
-Samples and oddities of sysDescr: facts/NMC, "Identity". Private to the collection.
+Samples and oddities of sysDescr: facts/NMC, "Identity".
 """
 
 from __future__ import annotations

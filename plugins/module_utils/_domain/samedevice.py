@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Do all protocols speak to one and the same unit? (SAFETY 3, identity.) Private to the collection.
+"""Do all protocols speak to one and the same unit? (SAFETY 3, identity.)
 
 Something unique counts only where the file speaks of the unit itself: under the title or behind the label that says
 name, address or serial. Contact and location hold whatever a person wrote, another unit's name perhaps.

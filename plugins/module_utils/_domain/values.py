@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A reading is known, not fitted or unknown; only a known one may count as proof (SAFETY 1.1).
-
-Private to the collection.
-"""
+"""A reading is known, not fitted or unknown; only a known one may count as proof (SAFETY 1.1)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A verdict and the checks that it consists of: the same for every unit. Private to the collection."""
+"""A verdict and the checks that it consists of: the same for every unit."""
 
 from __future__ import annotations
 

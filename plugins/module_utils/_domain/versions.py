@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware versions of management cards. Private to the collection.
+
+"""Firmware versions of management cards.
 
 Two spellings exist: with dots (``v3.7.4``, ``v2.5.0.8``, ``v3.0.9.a``) in sysDescr, and as digits in file names
 (``392`` = 3.9.2, ``669b`` = 6.6.9.b; from NMC3 on the dots stay in the file name).

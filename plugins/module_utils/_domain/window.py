@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stability window: SAFETY 3 "stable", the same function for an ATS and a UPS. Pure. Private to the collection."""
+"""The stability window: SAFETY 3 "stable", the same function for an ATS and a UPS. Pure."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
 """From one raw value of a device to one reading, or to text. Total: nothing a device says raises.
 
-Readings are shared constants wherever possible: polling decodes thousands of states. Private to the collection.
+Readings are shared constants wherever possible: polling decodes thousands of states.
 """
 
 from __future__ import annotations

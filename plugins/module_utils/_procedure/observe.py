@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching one unit of any kind: readings at their pace, and what stayed unbroken since when.
-
-Private to the collection.
-"""
+"""Watching one unit of any kind: readings at their pace, and what stayed unbroken since when."""
 
 from __future__ import annotations
 
@@ -181,8 +178,10 @@ class Observer(Generic[S]):
 
     def carry(self, seconds: float) -> None:
         """An earlier process had watched for so long without a break, and nothing has broken since."""
-        if self._unbroken_since is not None:
+        if self._unbroken_since is not None and self._unchanged_since is not None:
             self._unbroken_since -= seconds
+            # Also by what is asked while a file is sent: else its last block would be held for a watch that is done.
+            self._unchanged_since -= seconds
 
     def forget_breaks(self) -> None:
         """After a restart of our own making: what it broke is no news."""

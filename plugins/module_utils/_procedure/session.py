@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A login of the kind that sends, and what is read over it whatever the unit is. Private to the collection."""
+"""A login of the kind that sends, and what is read over it whatever the unit is."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 """Signals are noted, and raised at a safe point only: never inside a handler, never while bytes go out (SAFETY 1.8, 7).
 
 A handler that raised would tear whatever the main thread happens to be at: a record half written, a word half said.
-So it sets a mark, and ``stop_if_asked`` raises where the run says that it may end. Private to the collection.
+So it sets a mark, and ``stop_if_asked`` raises where the run says that it may end.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state folder: locks and evidence of the runs (SAFETY 7). Private to the collection."""
+"""The state folder: locks and evidence of the runs (SAFETY 7)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a report from outside agrees with itself, beyond its schema. Private to the collection.
+
+"""Whether a report from outside agrees with itself, beyond its schema.
 
 Not a proof of origin, which only a checksum by another way is: it finds a report that was edited by hand or damaged.
 """

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script of the page. It holds no data: it filters and sorts what stands in the table. Private to the collection.
+
+"""The script of the page. It holds no data: it filters and sorts what stands in the table.
 
 Without it everything is shown, and nothing that would not work.
 """

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts the policy fails, and how JUnit shows each. Private to the collection."""
+
+"""Which hosts the policy fails, and how JUnit shows each."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the raw results of a run to the rows of a report: one for every host, whatever happened to it.
 
-Private to the collection.
-"""
+"""From the raw results of a run to the rows of a report: one for every host, whatever happened to it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The form of a report, as a JSON schema, and the check of what comes from outside against it.
 
-docs/schema/compliance_report_v1.schema.json is this schema as a file. Private to the collection.
+docs/schema/compliance_report_v1.schema.json is this schema as a file.
 """
 
 from __future__ import annotations

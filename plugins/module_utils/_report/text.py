@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts of devices and inventories, made harmless before they enter a report. Private to the collection."""
+
+"""Texts of devices and inventories, made harmless before they enter a report."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ SPEC = SNMP.changed("host", required=False).merge(
         {
             "ups": {"type": "dict"},
             "interface_expander": {"type": "str", "choices": [item.value for item in Expander], "default": "unknown"},
+            "ats_too": {"type": "bool", "default": False},
         },
         required_one_of=(("host", "ups"),),
     )

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The small controller that does the switching, and the download into it (BULLETINS.md, the AP7723 thread).
 
 The app boots, establishes communication, reads the revision, and 0..180 s later downloads if that is older than the

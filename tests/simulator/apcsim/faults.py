@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Faults: what goes wrong, at once or at a given moment.
 
 Any fault takes a moment: ``at_s`` (device time), ``after_s`` (from now, or from the moment otherwise named),

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Made-up firmware files. The vendor's layout is unknown (NMC.md [?]); ours keeps its rules: a name that says hardware,
 type and version, a header that says the same, and a CRC over the body. An app carries the controller revision that it
 will download into the ATS controller.

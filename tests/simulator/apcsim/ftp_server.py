@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The card's FTP server on pyftpdlib: no file system behind it, bytes go into the model as they arrive.
 
 Facts (facts/NMC.md): the banner names model and AOS; one user at a time; 421 while booting; files are write-only

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Every fact marked [?] is one field here: what no source says about the device, and what tests therefore vary.
 
 The defaults are a plausible, benign device; ``Knobs.random`` draws all of them.

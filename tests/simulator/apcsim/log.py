@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The card's event log. Texts with a source are marked; the 0x0Cxx numbers are made up within the ATS family."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The MIB view: what the card answers, made from the device file and from what the card has been told.
 
 A dynamic object is answered only if the device file has its row. The view is a sorted list of names with ready answers,

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Sources, relays and load: where the hazard is real.
 
 Both sources live and a load attached while new firmware goes into the controller: the relays chatter, the load drops,

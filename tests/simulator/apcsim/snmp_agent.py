@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The SNMP agent: v1 and v2c by hand, v3 by pysnmp's engine, all on one UDP port.
 
 v1 and v2c are answered at packet level because a bench asks a hundred cards at once: a GETNEXT of 25 objects

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The card's SSH server on asyncssh: no shell, no SFTP, only the old scp protocol; bytes reach the model as they come.
 
 Facts (facts/NMC.md): exec string ``scp -q -t NAME``, unquoted; one user at a time; after each module the card reboots

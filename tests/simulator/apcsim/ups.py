@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A Smart-UPS as a physical thing: mains, battery, output, load, and the link to its card.
 
 The load is what must not drop. Battery and run time move with the load; everything else moves when somebody acts.

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """UPS firmware files, made up: the vendor's layout is unknown. Ours keeps the rule of the name,
 ``<SERIES><ID>UPS_<major>-<minor>.enc``, a header that says the same, and a CRC. An update may change the ID.
 """

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The update of a UPS's own firmware through its card: U.6.2.9, the file in ``upsfw``, and what can be lost by it.
 
 starting -> transferring (card to UPS) -> flashing (the UPS by itself) -> restarting -> over. An interruption leaves a

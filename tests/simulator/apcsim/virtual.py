@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Adapters for virtual time: the unit's own clock, SNMP and FTP as the procedure wants them, no sockets.
 
 Imports nothing of the collection: the shapes are agreed, errors are made by a factory that is handed in. Two different

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The card's web pages as HTML. The markup of the about page is as seen on AOS 5 and 6; the rest is in its style."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """What the card's web server answers, and to whom: the logins of its generations (knob ``web_login``).
 
 Facts (NMC.md "Web"): the form's own action and hidden fields, 303 to the session's own folder, Basic before AOS 3, one

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The vendor's bulletins about Rack ATSs: one row each, with its models, its packages and all its words.
 
 Generation and exposure of a unit, the report's page, its rules and the check of a merged report walk these rows.

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rows of SAFETY 3 that one sample alone can answer. Pure and total: a doubtful reading is never a yes.
-
-Private to the collection.
-"""
+"""The rows of SAFETY 3 that one sample alone can answer. Pure and total: a doubtful reading is never a yes."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 """Has the unit had a cold start that no earlier run knows of? (SAFETY 3, cold_start_confirmed.)
 
 Only the newest start counts: a card that has restarted since proves nothing of when its power was gone. And it counts
-once: not where an earlier log has its row already, and not where a file was sent on it. Private to the collection.
+once: not where an earlier log has its row already, and not where a file was sent on it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """Is this unit one that may be written to, does the package fit it, and has anybody else had a hand on it?
 
-SAFETY 1.6, the row "package" of 3, and 7 ("the device is watched too"). Private to the collection.
+SAFETY 1.6, the row "package" of 3, and 7 ("the device is watched too").
 """
 
 from __future__ import annotations

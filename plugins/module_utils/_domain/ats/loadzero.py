@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Is the load truly zero? (SAFETY 3, load_zero.) Private to the collection."""
+"""Is the load truly zero? (SAFETY 3, load_zero.)"""
 
 from __future__ import annotations
 

@@ -421,8 +421,9 @@ def _release(permit: Permit, event: Event) -> Permit:
 
 
 def _over(permit: Permit, event: Event) -> Permit:
-    # loads_off and source_off stay: restore says the release of a closed permit again.
-    return replace(_no_deed(permit, event), was_out=False, found=False, unsettled=False)
+    # loads_off and source_off stay: restore says the release of a closed permit again. The promise goes: nothing is
+    # promised under a closed permit, and unless a release has spent them the same words open the next one.
+    return replace(_no_deed(permit, event), promise="", was_out=False, found=False, unsettled=False)
 
 
 def _same(permit: Permit, event: Event) -> Permit:

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""controller_quiet: is it certain that no firmware download into the ATS controller is going on? (SAFETY 3, 5.)
-
-Private to the collection.
-"""
+"""controller_quiet: is it certain that no firmware download into the ATS controller is going on? (SAFETY 3, 5.)"""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@
 
 From facts to a decision: the evidence of earlier runs, one reading, the findings of the log, the verdict of the
 interlock, and what the operator said. No I/O and no clock. Where two steps are possible it is the one that moves less.
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What earlier runs left of a recovery, by all their evidence. Private to the collection.
+"""What earlier runs left of a recovery, by all their evidence.
 
 A record that cannot be read may have been any record but one that closes: it opens, and never closes.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was observed of an ATS: one reading, at a device second of the run's one clock. Private to the collection."""
+"""What was observed of an ATS: one reading, at a device second of the run's one clock."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is what a card shows of its ATS an old value? (SAFETY 3, cold_start_confirmed.) Private to the collection.
+
+"""Is what a card shows of its ATS an old value? (SAFETY 3, cold_start_confirmed.)
 
 While its controller does not answer, a card may go on showing what it read before. Only values read after the cold
 start can contradict what a person says of the inputs and the load; older ones are shown, not judged. A value counts as

@@ -5,7 +5,6 @@
 """The state of a Rack ATS as one snapshot of readings.
 
 Enum values are the numbers of the PowerNet objects (facts: ATS objects below 1.3.6.1.4.1.318.1.1.8).
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Which UPS still carries the AP9624 fault of bulletin FA233876, how sure that is, and what closes it.
 
 Ten rules in a fixed order, the first that applies decides; each is one function. Nothing here says "fixed" or "not
-affected" without proof. Private to the collection.
+affected" without proof.
 """
 
 from __future__ import annotations

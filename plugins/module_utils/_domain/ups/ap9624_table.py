@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The table that the AP9624 rules walk: bulletin FA233876's rows, the UPS IDs, and what is advised beside a finding.
 
 Facts only, each with where it was read; ``ap9624`` judges by them, and ``file`` knows the UPS IDs from here.

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A UPS firmware file, by its name, and whether it belongs on a unit. Private to the collection.
+
+"""A UPS firmware file, by its name, and whether it belongs on a unit.
 
 Facts: UPS.md "Updating UPS firmware through the card". The inside of such a file is not public: nothing is read of it.
 """

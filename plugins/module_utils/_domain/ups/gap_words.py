@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of one unit that was judged by FA233876, or that could not be. Private to the collection."""
+
+"""What is said of one unit that was judged by FA233876, or that could not be."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """May the firmware of this UPS be updated now? Measured, all of it, and over a window of time.
 
 Fail closed: a reading that is missing never counts as good. Facts: UPS.md; the judgement follows SAFETY 1 and 3.
-Private to the collection.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """What a person is told at the end of a UPS firmware update. Every end of a run is one of these states.
 
 No sentence tells anybody to connect or disconnect anything; the output may be turned on only where it was measured that
-nothing speaks against it. Private to the collection.
+nothing speaks against it.
 """
 
 from __future__ import annotations

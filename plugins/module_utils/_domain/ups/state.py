@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a UPS says of itself: state, firmware text, SKU and model. Private to the collection.
+
+"""What a UPS says of itself: state, firmware text, SKU and model.
 
 Facts: UPS.md of the project's facts (vendor's release notes, PowerNet-MIB, captures of real units).
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backup and verify: what the unit was before, and what it is after (SAFETY 4.3 and 4.7). Private to the collection."""
+"""Backup and verify: what the unit was before, and what it is after (SAFETY 4.3 and 4.7)."""
 
 from __future__ import annotations
 

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be done with this unit at all (SAFETY 4, entry): the first of five cases that applies.
-
-Private to the collection.
-"""
+"""What is to be done with this unit at all (SAFETY 4, entry): the first of five cases that applies."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The jobs that a module asks for, each ended by section 6's word to the person. Private to the collection."""
+"""The jobs that a module asks for, each ended by section 6's word to the person."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ class AtsEndings:
         with suppress(Exception, Interrupted):
             state = conclude(unit, given, ended.quick) if unit.observer.samples else given or _by_evidence(unit)
         close_if_nothing_out(unit)
+        self._report["permit"] = unit.permit.to_record()
         return state.value, _told(unit, state, stop.details if stop else {})
 
     def interrupted(self, message: str, state: str | None) -> Stop:
@@ -135,6 +136,7 @@ def _enter(unit: Unit, report: dict[str, Any], step: str, writing: bool) -> Entr
 def _under_permit(unit: Unit, writing: bool) -> None:
     """Only where something is to be sent: a promise, the permit's method, and what a lost app leaves of it."""
     permit = unit.permit
+    unit.sends = True
     if permit.state is PermitState.RETURNING or (
         permit.state is PermitState.WITHDRAWN and permit.back_to == PermitState.RETURNING.value
     ):
@@ -150,7 +152,9 @@ def _under_permit(unit: Unit, writing: bool) -> None:
 def promised_only(unit: Unit) -> Permit:
     """Check mode: what the permit would be, written nowhere."""
     judged = unit.judged[PROMISES[unit.rests_on]]
-    return replace(unit.permit, promise=judged.text) if judged.ok and not unit.permit.promise else unit.permit
+    if not judged.ok or (unit.permit.promise and unit.permit.rests_on == unit.rests_on):
+        return unit.permit
+    return replace(unit.permit, promise=judged.text, rests_on=unit.rests_on)
 
 
 def _interlock(report: dict[str, Any], verdict: Verdict) -> None:

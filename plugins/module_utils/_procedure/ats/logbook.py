@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The event log over a run: what is new in it, and what is not of this run's making. Private to the collection."""
+"""The event log over a run: what is new in it, and what is not of this run's making."""
 
 from __future__ import annotations
 

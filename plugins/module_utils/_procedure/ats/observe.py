@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watching an ATS: what only an ATS shows beside what every unit does. Private to the collection."""
+"""Watching an ATS: what only an ATS shows beside what every unit does."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run is given, and what it has sent. Private to the collection."""
+"""What a run is given, and what it has sent."""
 
 from __future__ import annotations
 

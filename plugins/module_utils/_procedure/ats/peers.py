@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Redundancy
@@ -23,32 +23,42 @@ MISSES = 2
 class Peers:
     """``bad``: what stands against a permission; empty where every peer reads well."""
 
-    def __init__(self, clock: Clock, peers: Sequence[Peer]) -> None:
-        self._clock, self._peers = clock, peers
+    def __init__(self, clock: Clock, peers: Sequence[Peer], between: Callable[[], None] = lambda: None) -> None:
+        """``between``: called before each of several peers is asked; this unit's own samples must not wait for all."""
+        self._clock, self._peers, self._between = clock, peers, between
         self._good_since: dict[str, float] = {}
+        self._good_last: dict[str, float] = {}
         self._missed: dict[str, int] = {}
-        self._asked_s: float | None = None
-        self.bad = ""
+        self._asked_s: dict[str, float] = {}
+        self._why: dict[str, str] = {}
+
+    @property
+    def bad(self) -> str:
+        return next((why for why in self._why.values() if why), "")
 
     def __bool__(self) -> bool:
         return bool(self._peers)
 
     def look(self, now_needed: bool = False) -> None:
-        """Asks where 15 s have gone by, or at once where a permission is about to be given."""
-        if not self._peers:
-            return
+        """Asks the one that was not asked for the longest, for 15 s at least; all of them where a permission is about
+        to be given. One at a time: slow peers must not tear a gap into this unit's own samples, nor delay a STOP."""
+        for peer in self._peers if now_needed else self._due():
+            if now_needed:
+                self._between()
+            self._asked_s[peer.label] = self._clock.now()
+            self._why[peer.label] = self._look_at(peer)
+
+    def _due(self) -> Sequence[Peer]:
         now = self._clock.now()
-        if not now_needed and self._asked_s is not None and now - self._asked_s < AGAIN_S:
-            return
-        self._asked_s = now
-        self.bad = next((why for peer in self._peers if (why := self._look_at(peer))), "")
+        oldest = sorted(self._peers, key=lambda peer: self._asked_s.get(peer.label, float("-inf")))[:1]
+        return [peer for peer in oldest if now - self._asked_s.get(peer.label, float("-inf")) >= AGAIN_S]
 
     @property
     def proved(self) -> bool:
         """Each read well in two samples at least 30 s apart."""
-        now = self._asked_s
         return not self.bad and all(
-            now is not None and now - self._good_since.get(peer.label, now) >= APART_S for peer in self._peers
+            peer.label in self._good_since and self._good_last[peer.label] - self._good_since[peer.label] >= APART_S
+            for peer in self._peers
         )
 
     def _look_at(self, peer: Peer) -> str:
@@ -64,7 +74,8 @@ class Peers:
         if wrong:
             self._good_since.pop(peer.label, None)
             return f"redundancy peer {peer.label}: {wrong}"
-        self._good_since.setdefault(peer.label, self._clock.now())
+        now = self._good_last[peer.label] = self._clock.now()
+        self._good_since.setdefault(peer.label, now)
         return ""
 
     @staticmethod

@@ -51,8 +51,9 @@ class Waiter:
         if unit.sent.nothing:
             unit.stop_if_orphaned()
         unit.observer.next(self._bound(verdict))
-        # A login may take its time: nobody logs in while a hand may be on a plug.
-        if not unit.permit.stands:
+        # A login may take its time: nobody logs in while a hand may be on a plug. Once the deed is said none is, and a
+        # watch that broke meanwhile wants the log read again.
+        if not unit.permit.stands or unit.permit.deed:
             self.read_log_if_wanted()
 
     def read_log_if_wanted(self) -> None:

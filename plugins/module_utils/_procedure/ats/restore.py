@@ -99,7 +99,8 @@ class Restoring:
         self.breaks = unit.observer.breaks
         self.limit_s = unit.options.action_timeout_s
         self.end_s = unit.clock.now() + self.limit_s
-        # With the returns and the settling anew in between: an end of its own.
+        self.settled_anew_s = 0.0
+        # With the returns in between: an end of its own.
         self.last_s = unit.clock.now() + 2 * self.limit_s
         if self.plug and self.source is None:
             raise Stop("refused", "primary_source is needed: it names the input that stays")
@@ -136,8 +137,12 @@ class Restoring:
         unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
         unit.carried_watch_s = 0.0
         settle(unit, "before reconnecting", strict=False)
-        # The person's time does not run while nobody may do anything.
-        self.end_s = min(self.end_s + unit.clock.now() - began, self.last_s)
+        # The person's time does not run while nobody may do anything; a unit that never rests comes to an end all the
+        # same.
+        took = min(unit.clock.now() - began, unit.options.controller_timeout_s - self.settled_anew_s)
+        self.settled_anew_s += took
+        self.last_s += took
+        self.end_s = min(self.end_s + took, self.last_s)
         self.breaks = unit.observer.breaks
 
     def _look(self, sample: Sample) -> State | None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sending one file under the interlock, and the restart that follows (SAFETY 4.4). Private to the collection."""
+"""Sending one file under the interlock, and the restart that follows (SAFETY 4.4)."""
 
 from __future__ import annotations
 

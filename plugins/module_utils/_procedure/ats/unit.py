@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One unit under a run: everything a step needs in its hands. Private to the collection."""
+"""One unit under a run: everything a step needs in its hands."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
     BY_DEED,
     NO_LOAD,
     PROMISES,
+    RESTS_ON,
     SECONDARY,
     Permit,
     PermitState,
@@ -136,7 +137,7 @@ class Unit(Run[Sample]):
         )
         self.options = options
         self.package, self.contents = package, contents or {}
-        self.peers = Peers(clock, peers)
+        self.peers = Peers(clock, peers, observer.poll_if_due)
         self.peer_keys = [key for peer in peers for key in peer.keys]
         self.hearing = hearing or Hearing()
         self.keeper = Keeper(self)
@@ -157,6 +158,8 @@ class Unit(Run[Sample]):
         self.sent_unseen = False
         self.proved: dict[str, bool] = {}
         self.asks = False
+        # Something is to be sent: the method of this run counts, not that of a permit under which nothing was out.
+        self.sends = False
         # How long an earlier process of this permit had watched without a break, up to this one's first sample.
         self.carried_watch_s = 0.0
         self._carried = False
@@ -189,7 +192,8 @@ class Unit(Run[Sample]):
         self.open(step, writing, method=self.options.method.value)
         if self.store is not None:
             self._load_earlier()
-        self.keeper.open(self.earlier)
+        if self.locks is not None:
+            self.locks.name(permit=self.permit.number)
         if writing and self.locks is not None and self.peer_keys:
             self.locks.share(self.peer_keys)
         for other in self.others:
@@ -207,6 +211,13 @@ class Unit(Run[Sample]):
         )
         if writing and self.judged["unit_removed"].ok and self.permit.state is not PermitState.NONE:
             self.keeper.send(What.REMOVED, self.judged["unit_removed"].text)
+
+    def head(self) -> Mapping[str, Any]:
+        return {"permit": self.permit.number}
+
+    def read_earlier(self) -> None:
+        super().read_earlier()
+        self.keeper.open(self.earlier)
 
     def _take_over(self) -> None:
         """What a dead process left: its permission is withdrawn before anything is measured, its file is accounted "
@@ -332,14 +343,22 @@ class Unit(Run[Sample]):
     @property
     def rests_on(self) -> str:
         """What makes the method safe: the secondary that is out, or no load. The permit's own, once it is fixed."""
-        if self.permit.rests_on and (self.permit.fixed or not self.asks or self.permit.method):
-            return self.permit.rests_on
         method = self.options.method
+        if self.permit.rests_on and not self._another_ground(method):
+            return self.permit.rests_on
         if method is Method.APP_ONLY:
             disconnect = self.judged.get("will_disconnect_secondary")
             either = disconnect is not None and disconnect.ok and self.options.primary is not None
             return SECONDARY if either else NO_LOAD
         return SECONDARY if method is Method.SINGLE_SOURCE else NO_LOAD
+
+    def _another_ground(self, method: Method) -> bool:
+        """Does a run that sends come with a method of its own, while nothing is fixed (any more)?"""
+        permit = self.permit
+        if not self.sends or permit.fixed:
+            return False
+        asked_else = permit.state is PermitState.ASKED and permit.rests_on not in RESTS_ON[method.value]
+        return asked_else or permit.state is PermitState.CLOSED
 
     @property
     def primary(self) -> Source | None:
@@ -415,7 +434,7 @@ class Unit(Run[Sample]):
             reason = permit.refusal
         found["promise"] = (
             Judged(True, f"promised: {permit.promise}{_unverifiable(permit.promise)}")
-            if permit.promise
+            if permit.promise and permit.rests_on == rests_on
             else Judged(False, reason, refused=True)
         )
         for what in (SECONDARY, NO_LOAD):

@@ -1,9 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An update of a UPS's firmware that has been asked for: followed to its end, and what runs then proved.
 
-Private to the collection.
-"""
+"""An update of a UPS's firmware that has been asked for: followed to its end, and what runs then proved."""
 
 from __future__ import annotations
 

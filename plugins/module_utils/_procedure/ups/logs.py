@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The card's event log over the run of a UPS update. Private to the collection."""
+"""The card's event log over the run of a UPS update."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which start of an update the evidence still holds open: another must not follow it. Private to the collection."""
+
+"""Which start of an update the evidence still holds open: another must not follow it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the run of a UPS update is given, and how it stops. Private to the collection."""
+"""What the run of a UPS update is given, and how it stops."""
 
 from __future__ import annotations
 

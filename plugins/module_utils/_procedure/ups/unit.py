@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One UPS under a run: its file, its log and the case that the guard judges. Private to the collection."""
+"""One UPS under a run: its file, its log and the case that the guard judges."""
 
 from __future__ import annotations
 

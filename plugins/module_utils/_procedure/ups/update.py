@@ -1,6 +1,8 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The update of a UPS's firmware through its card, up to its start (UPS.md). Private to the collection.
+
+"""The update of a UPS's firmware through its card, up to its start (UPS.md).
 
 Guards over a window -> login, identity, file into upsfw -> logout (a card drops SETs while somebody is logged in) ->
 guards again -> start by SNMP, once, read back. ``ups_follow`` goes on from there.

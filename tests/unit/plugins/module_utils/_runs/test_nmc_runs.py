@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """nmc_event_log_info and nmc_config_backup over a login of our own: every login is closed, nothing secret gets out."""
 
 from __future__ import annotations

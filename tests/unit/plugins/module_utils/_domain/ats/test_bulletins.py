@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -62,7 +64,7 @@ def test_a_row_has_all_its_words(row: Bulletin) -> None:
 
 def test_a_bulletin_stands_in_one_file_of_code() -> None:
     """FA156178 stood in eleven files."""
-    plugins = Path(__file__).parents[4] / "plugins"
+    plugins = Path(__file__).parents[6] / "plugins"
     for row in BULLETINS:
         files = [path for path in plugins.rglob("*.py") if path.parent.name != "modules"]
         assert [path.name for path in files if row.id in path.read_text()] == ["bulletins.py"], row.id

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import SAMPLE_CHECKS, Method, Rules
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    SAMPLE_CHECKS,
+    Method,
+    Rules,
+    consistent_redundancy,
+    supply_still_reads_ok,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
@@ -130,20 +137,33 @@ def test_status_and_voltage_are_both_needed() -> None:
 @pytest.mark.parametrize("voltage", [not_fitted(), unknown("odd")])
 @pytest.mark.parametrize("frequency", [known(0), not_fitted(), known(50), unknown("odd")])
 @pytest.mark.parametrize("supply", [known(Health.FAIL), known(Health.OK), not_fitted(), unknown("odd")])
-@pytest.mark.parametrize("witnessed", [True, False])
-def test_without_a_voltage_three_others_and_a_witness(
-    voltage: Any, frequency: Any, supply: Any, witnessed: bool
-) -> None:
+def test_without_a_voltage_three_others(voltage: Any, frequency: Any, supply: Any) -> None:
     source = Input(known(Health.FAIL), voltage, frequency, supply)
-    result = found("secondary_dead", replace(SINGLE, witnessed=witnessed), input_a=source)
+    result = found("secondary_dead", input_a=source)
     frequency_gone = not frequency.fitted or frequency.is_(0)
-    proved = not voltage.fitted and frequency_gone and supply.is_(Health.FAIL) and witnessed
-    assert result.ok is proved
+    supply_gone = not supply.fitted or supply.is_(Health.FAIL)
+    assert result.ok is (not voltage.fitted and frequency_gone and supply_gone)
 
 
-def test_it_asks_for_the_witness() -> None:
-    source = Input(known(Health.FAIL), not_fitted(), known(0), known(Health.FAIL))
-    assert "put it back" in found("secondary_dead", input_a=source).observed
+@pytest.mark.parametrize("supply", [known(Health.FAIL), known(Health.OK), not_fitted(), unknown("odd")])
+@pytest.mark.parametrize(
+    ("frequency", "dead"), [(known(0), True), (not_fitted(), True), (unknown("odd"), True), (known(50), False)]
+)
+def test_beside_a_dead_voltage_a_frequency_refuses_and_a_supply_does_not(
+    frequency: Any, dead: bool, supply: Any
+) -> None:
+    source = Input(known(Health.FAIL), known(0), frequency, supply)
+    assert found("secondary_dead", input_a=source).ok is dead
+    assert supply_still_reads_ok(Sample(1.0, True, ats=replace(ATS, input_a=source)), Source.A) is supply.is_(Health.OK)
+
+
+def test_both_inputs_ok_and_redundancy_lost_is_no_picture_to_begin_with() -> None:
+    both = replace(ATS, input_a=ATS.input_b, redundancy=known(Redundancy.LOST))
+    assert not consistent_redundancy(Sample(1.0, True, ats=both)).ok
+    whole = replace(both, redundancy=known(Redundancy.FULLY_REDUNDANT))
+    assert (
+        consistent_redundancy(Sample(1.0, True, ats=whole)).ok and consistent_redundancy(Sample(1.0, True, ats=ATS)).ok
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, both_live, live_inputs
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
+    Method,
+    both_live,
+    live_inputs,
+    reads_live,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import (
     COLUMNS,
@@ -17,7 +23,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock im
     Blind,
     Case,
     judge,
-    secondary_seen_live,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
@@ -106,7 +111,7 @@ def case(**changes: Any) -> Case:
         "undisturbed": YES,
         "log": LogFacts(readable=True, error="", fetched_s=NOW - 10.0),
         "watch": Watch(NOW, UPTIME, NOW - 300.0),
-        "confirmed": dict.fromkeys(("secondary_disconnected", "no_load", "power_cycled", "one_input"), WORD),
+        "confirmed": dict.fromkeys(("promise", "secondary_disconnected", "no_load", "power_cycled", "one_input"), WORD),
     }
     return Case(**{**given, **changes})
 
@@ -290,10 +295,10 @@ def test_time_that_is_missing_is_not_ready() -> None:
 # --- confirmations ------------------------------------------------------------------------------------------
 
 NEEDED = {
-    Method.SINGLE_SOURCE: [{"secondary_disconnected"}],
-    Method.NO_LOAD: [{"no_load"}],
-    Method.APP_ONLY: [{"secondary_disconnected"}, {"no_load"}],
-    Method.RECOVERY: [{"no_load", "power_cycled", "one_input"}],
+    Method.SINGLE_SOURCE: [{"promise", "secondary_disconnected"}],
+    Method.NO_LOAD: [{"promise", "no_load"}],
+    Method.APP_ONLY: [{"promise", "secondary_disconnected"}, {"promise", "no_load"}],
+    Method.RECOVERY: [{"promise", "no_load", "power_cycled", "one_input"}],
 }
 
 
@@ -311,8 +316,8 @@ def lawful(method: Method) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", list(Method))
 def test_which_words_each_method_needs(method: Method) -> None:
-    everything = ("secondary_disconnected", "no_load", "power_cycled", "one_input")
-    for mask in range(16):
+    everything = ("promise", "secondary_disconnected", "no_load", "power_cycled", "one_input")
+    for mask in range(32):
         given = {what for number, what in enumerate(everything) if mask >> number & 1}
         confirmed = {what: WORD if what in given else Judged(False, "no") for what in everything}
         verdict = judge(case(method=method, confirmed=confirmed, **lawful(method)))
@@ -416,7 +421,7 @@ def test_a_starting_app_or_any_object_ends_it() -> None:
         assert not judge(replace(given, samples=[*given.samples[:-1], item])).permitted
 
 
-# --- the witness --------------------------------------------------------------------------------------------
+# --- live ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -425,12 +430,15 @@ def test_a_starting_app_or_any_object_ends_it() -> None:
         (Input(known(Health.OK), known(230)), True),
         (Input(known(Health.FAIL), known(23)), True),
         (Input(known(Health.FAIL), known(22)), False),
+        (Input(known(Health.FAIL), known(0), known(50)), True),
+        (Input(known(Health.FAIL), known(0), known(0)), False),
         (Input(known(Health.FAIL), unknown("odd")), False),
         (Input(unknown("odd"), unknown("odd")), False),
     ],
 )
 def test_alive_beyond_doubt(source: Input, live: bool) -> None:
-    assert secondary_seen_live(at(1.0, replace(OUT, input_a=source)), Source.B) is live
+    assert reads_live(at(1.0, replace(OUT, input_a=source)), Source.A) is live
+    assert not reads_live(Sample(1.0, False), Source.A)
 
 
 def test_the_result_is_plain() -> None:

@@ -1,5 +1,7 @@
+# Copyright (c) 2026 dcops.apc contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """FA233876 row by row: every bound and fix version, by every kind of identification. Read off the bulletin by hand.
 
 The expected values are written down a second time on purpose: a slip in the code's table must not pass.
