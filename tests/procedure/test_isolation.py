@@ -92,6 +92,23 @@ def test_after_the_wrong_plug_the_right_one_is_pulled(tmp_path: Path) -> None:
     assert made.device.truth()["selected_source"] == "B"
 
 
+def test_after_the_wrong_plug_and_no_time_left_restore_releases_the_one_that_is_out(tmp_path: Path) -> None:
+    """It names the input that it measured, not the one that the options name (SAFETY 1.5, 4.8)."""
+    made, witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: plug(made, "B", False))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=120.0))
+    assert report["error"]["kind"] == "refused" and "Keep what is out out" in report["next_action"]
+    # The release is withdrawn, or never given: what is out is still spoken of as out.
+    short = made.run(job.do_restore, made.options(action_timeout_s=30.0))
+    assert "error" in short and "nothing is out" not in short["next_action"] and short["state"] != "restore_failed"
+    on_line(made, "you may reconnect source B now", lambda: plug(made, "B", True))
+    restored = made.run(job.do_restore)
+    assert "error" not in restored, restored["error"]
+    assert restored["state"] == "redundant" and restored["permit"]["state"] == "closed"
+    assert witness.wrong == [] and "reconnect A" not in witness.heard and untouched(made)
+    assert made.device.truth()["inputs"]["B"]["live"]
+
+
 def test_the_wrong_plug_with_preferred_none_names_the_way_out(tmp_path: Path) -> None:
     """The load does not move back by itself: the other input is to be named primary (SAFETY 4.2)."""
     made, witness = bench(tmp_path)

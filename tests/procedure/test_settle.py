@@ -202,6 +202,41 @@ def test_a_source_that_returned_is_watched_for_240_s_by_the_next_run(logged: boo
     again = case.run()
     assert "error" not in again, again["error"]
     assert again["entry"]["kind"] == "watch" and times["settled"] - back[0] >= 240.0 and witness.wrong == []
+    # The permit is still open, and restore closes it.
+    assert again["state"] == "settled" and "ource A is in: leave it as it is until the restore" in again["next_action"]
+    closed = case.run("restore")
+    assert "error" not in closed and closed["state"] == "redundant" and closed["permit"]["state"] == "closed"
+
+
+def test_after_the_dark_rack_restore_releases_the_other_input(tmp_path: Path) -> None:
+    """Settled, then the only feed fails: its plug out, the other in, as the run says; restore goes on from there."""
+    case, _times = start(tmp_path)
+    assert case.run()["state"] == "settled"
+    witness = Witness(case.bench)
+    case.device.patch({"inputs": {"B": {"plugged": False}}})
+    case.bench.clock.sleep(30.0)
+    case.device.patch({"inputs": {"A": {"plugged": True}}})
+    case.bench.clock.sleep(1000.0)
+    on_line(
+        case.bench,
+        "you may reconnect source B now",
+        lambda: case.bench.later(5.0, {"inputs": {"B": {"plugged": True}}}),
+    )
+    report = case.run("restore", action_timeout_s=600.0)
+    assert "error" not in report, report["error"]
+    assert report["state"] == "redundant" and report["permit"]["state"] == "closed"
+    assert witness.wrong == [] and set(witness.heard) == {"reconnect B"}
+
+
+@pytest.mark.parametrize("later_s", [60.0, 1500.0], ids=["watched", "unchanged"])
+def test_with_the_loads_off_a_later_run_does_not_say_that_nothing_is_left(later_s: float, tmp_path: Path) -> None:
+    """Both inputs are in, and the unit is fully redundant; the loads are off on this permit's word."""
+    case, _times = start(tmp_path, method=Method.NO_LOAD)
+    assert case.run()["state"] == "settled"
+    case.bench.clock.sleep(later_s)
+    again = case.run()
+    assert "error" not in again and again["plan"] == [] and again["state"] == "settled"
+    assert "Connect no load" in again["next_action"] and "restore step tells you when" in again["next_action"]
 
 
 def test_a_log_that_shares_no_row_doubles_the_times(tmp_path: Path) -> None:
