@@ -166,8 +166,9 @@ def test_wrong_plug(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     electrician = rig.Electrician(unit, site, slip="B")
     play = plays(site, site.playbook("isolate"), follow=electrician)
-    line = play.wait_for("rong plug")
-    assert "put it back" in line and "ats-01" in line
+    line = play.wait_for("if you pulled it, put it back")
+    assert "source B is dead" in line and "touch nothing until this run says 'you may disconnect' again" in line
+    assert "ats-01" in line and "STOP, DO NOT PULL" in play.text
     assert electrician.done == ["pulled B"]
     unit.plug("B", True)
     # The unit goes back to its preferred source, and the permission comes again.
