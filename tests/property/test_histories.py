@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from histories import History
 
-HISTORIES = int(os.environ.get("SOAK_HISTORIES") or 2000)
+HISTORIES = int(os.environ.get("SOAK_HISTORIES") or 600)
 FIRST = int(os.environ.get("SOAK_FIRST_SEED") or 0)
-CHUNK = 50
+CHUNK = 25
 
 
 def _memory_folder(fallback: Path) -> Path:

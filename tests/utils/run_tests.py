@@ -21,7 +21,7 @@ from stages import GROUPS, OUTPUT, REPO, STAGES, Lane, Stage
 from summary import Outcome, print_summary
 
 # So that a hung stage is reported instead of the whole job being killed from outside.
-STAGE_LIMIT_S = 1800
+STAGE_LIMIT_S = 2700
 DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
 running: set[subprocess.Popen[bytes]] = set()
 printing = threading.Lock()
