@@ -97,6 +97,36 @@ def test_at_any_byte_of_the_aos(offset: int, tmp_path: Path) -> None:
     assert names(report, "secondary_dead")
 
 
+@pytest.mark.parametrize("pulled_again", [True, False])
+def test_after_a_return_during_the_aos_the_deed_is_asked_for_anew(pulled_again: bool, tmp_path: Path) -> None:
+    """The old word carries nothing further: the app goes out under a second one, or not at all."""
+    case, witness = start(tmp_path)
+    case.device.fault("source_returns", input="A", at_byte=4096, module="aos")
+    if pulled_again:
+        case.bench.electrician()
+    report = case.run()
+    truth = case.device.truth()
+    assert witness.wrong == [] and "disconnect A" in witness.heard
+    assert not truth["load_dropped"] and not truth["damaged"]
+    taken = [line for line in case.bench.lines.lines if "taken: source A is out" in line]
+    if pulled_again:
+        assert "error" not in report, report["error"]
+        assert complete(case, APP) and len(taken) == 2 and truth["controller"]["revision"] == "3.0.7"
+    else:
+        at_the_end(case, witness, report)
+        assert not complete(case, APP) and len(taken) == 1 and report["state"] == "aos_new_old_app"
+
+
+def test_an_app_that_never_answers_is_not_sent_for_once_the_word_has_ended(tmp_path: Path) -> None:
+    """Blind, and without a deed: nothing is carried over, and the wait has an end."""
+    case, witness = start(tmp_path, Knobs(old_app_runs_on_new_aos=False))
+    case.device.fault("source_returns", input="A", at_byte=4096, module="aos")
+    report = case.run()
+    at_the_end(case, witness, report)
+    assert not any(entry["name"] == APP for entry in case.device.truth()["transfers"])
+    assert report["state"] == "aos_new_no_app" and "you may disconnect" not in case.bench.lines
+
+
 @pytest.mark.parametrize("lag_s", [0.0, 1.0, 8.0])
 @pytest.mark.parametrize("offset", OFFSETS)
 def test_at_any_byte_of_the_app(offset: int, lag_s: float, tmp_path: Path) -> None:
