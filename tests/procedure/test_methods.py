@@ -400,3 +400,15 @@ def test_recovery_with_a_load_is_refused(tmp_path: Path) -> None:
     case.device.fault("override", values={"phase_current": 21})
     report = case.run()
     assert names(report, "load_zero") and case.received_nothing()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_look_counts_the_deed_that_was_given_beforehand(given: bool, tmp_path: Path) -> None:
+    """The recovery's role looks first, and sends only where nothing is missing: by deed, nobody is asked there."""
+    case, _witness = start(tmp_path, Method.RECOVERY, Knobs(ats_when_lost="minus_one", ats_before_comm="minus_one"))
+    whats = ("no_load", "power_cycled", "one_input") if given else ("power_cycled", "one_input")
+    words = case.bench.confirm(*whats, stamp=exact(case.bench))
+    report = case.bench.run(job.observe_once, replace(case.options, confirmations=words))
+    checks = {check["id"]: check["ok"] for check in report["interlock"]["checks"]}
+    assert (checks["no_load_confirmed"], checks["promised"]) == (given, given)
+    assert case.device.truth()["bytes_received"] == 0

@@ -14,7 +14,13 @@ from typing import Any
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import EXPECTED
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PROMISES, Permit, PermitState, What
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
+    BY_DEED,
+    PROMISES,
+    Permit,
+    PermitState,
+    What,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import failed_stands
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
@@ -150,11 +156,14 @@ def _under_permit(unit: Unit, writing: bool) -> None:
 
 
 def promised_only(unit: Unit) -> Permit:
-    """Check mode: what the permit would be, written nowhere."""
-    judged = unit.judged[PROMISES[unit.rests_on]]
-    if not judged.ok or (unit.permit.promise and unit.permit.rests_on == unit.rests_on):
-        return unit.permit
-    return replace(unit.permit, promise=judged.text, rests_on=unit.rests_on)
+    """Check mode: what the permit would be, written nowhere. Where nobody is asked, the deed given beforehand too."""
+    permit, rests_on = unit.permit, unit.rests_on
+    judged, deed = unit.judged[PROMISES[rests_on]], unit.judged[rests_on]
+    if judged.ok and not (permit.promise and permit.rests_on == rests_on):
+        permit = replace(permit, promise=judged.text, rests_on=rests_on)
+    if deed.ok and unit.options.method.value in BY_DEED and permit.rests_on == rests_on and not permit.deed:
+        permit = replace(permit, deed=deed.text, deed_by="confirmations", deed_at=deed.text.rpartition("@")[2])
+    return permit
 
 
 def _interlock(report: dict[str, Any], verdict: Verdict) -> None:
