@@ -88,22 +88,26 @@ def own_time(folder: Path) -> None:
     uptime: dict[str, float] = {}
     for record in report["evidence"]["summary"]:
         kind = "aos" if "aos" in str(record.get("file", "")) else "app" if record.get("file") else ""
+        if record["kind"] == "sending":
+            # agree: just before STOR; end: the card has taken all of it.
+            kind = record["sending"]["kind"]
+            at[(record["event"], kind)] = record["device_s"]
         at[(record["kind"], kind)] = record["device_s"]
         if record["kind"] == "restarted":
             uptime[kind] = record["uptime_s"]
     events = {note["what"]: note["time_s"] for note in device.truth()["events"] if "what" in note}
     # The card's own pace: opening the data connection, and its bytes per second.
     sending = OPEN_DELAY_S + 49152 / device.ftp_rate_bps
-    down = {kind: at[("restarted", kind)] - at[("stor_end", kind)] for kind in ("aos", "app")}
+    down = {kind: at[("restarted", kind)] - at[("end", kind)] for kind in ("aos", "app")}
     boot_app = at[("restarted", "app")] - uptime["app"]
     calm = max((time_s for what, time_s in events.items() if "download" in what), default=boot_app)
     rows = [
-        ("stability window before the AOS", began, at[("stor_begin", "aos")], 30.0),
-        ("AOS on the wire", at[("stor_begin", "aos")], at[("stor_end", "aos")], sending),
-        ("card down", at[("stor_end", "aos")], at[("restarted", "aos")], down["aos"]),
-        ("uptime 300 s", at[("restarted", "aos")], at[("stor_begin", "app")], 300.0 - uptime["aos"]),
-        ("app on the wire", at[("stor_begin", "app")], at[("stor_end", "app")], sending),
-        ("card down", at[("stor_end", "app")], at[("restarted", "app")], down["app"]),
+        ("controller_quiet before the AOS", began, at[("agree", "aos")], 240.0),
+        ("AOS on the wire", at[("agree", "aos")], at[("end", "aos")], sending),
+        ("card down", at[("end", "aos")], at[("restarted", "aos")], down["aos"]),
+        ("uptime 300 s", at[("restarted", "aos")], at[("agree", "app")], 300.0 - uptime["aos"]),
+        ("app on the wire", at[("agree", "app")], at[("end", "app")], sending),
+        ("card down", at[("end", "app")], at[("restarted", "app")], down["app"]),
         (
             "settle",
             at[("restarted", "app")],
