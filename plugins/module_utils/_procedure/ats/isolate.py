@@ -248,6 +248,8 @@ class Isolating:
     def _refuse_what_waiting_cannot_mend(self) -> None:
         unit = self.unit
         before = unit.verdict(before_action=True)
+        if unit.evidence_lost and unit.sent.nothing:
+            raise Stop("state", unit.evidence_lost, before)
         disturbed = before.check("undisturbed")
         if disturbed is not None and not disturbed.ok:
             raise Stop("refused", f"undisturbed: {disturbed.observed}", before)

@@ -23,7 +23,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import
 
 
 class Desk(Protocol):
-    """What the keeper needs of a run."""
+    """What the keeper needs of a run. ``evidence_lost``: why nothing more can be written; empty while it can."""
+
+    evidence_lost: str
 
     def record(self, kind: str, **fields: object) -> None: ...
 
@@ -137,13 +139,15 @@ class Keeper:
         return False
 
     def take(self, what: What, words: str, reason: str = "") -> None:
-        """Said, then written. A disk that fails changes nothing of it."""
+        """Said, then written. A disk that fails changes nothing of it; the run gives nothing more, and ends."""
         if words:
             self._desk.stop_words(words)
         event = self._event(what, reason)
         self.permit = self._step(event)
-        with suppress(Stop):
-            self._desk.record("permit", event=event.to_record(), permit=self.permit.to_record())
+        try:
+            self._desk.record_or_stop("permit", event=event.to_record(), permit=self.permit.to_record())
+        except Stop as exc:
+            self._desk.evidence_lost = exc.message
 
     # -- the files -----------------------------------------------------------------------------------------------
 

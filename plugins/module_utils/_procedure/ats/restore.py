@@ -115,6 +115,9 @@ class Restoring:
         while True:
             unit.stop_if_orphaned()
             sample = unit.observer.next()
+            if unit.evidence_lost:
+                self._withdraw(unit.evidence_lost)
+                raise Stop("state", unit.evidence_lost)
             if unit.disturbance:
                 self._withdraw(unit.disturbance)
                 raise Stop("state", f"undisturbed: {unit.disturbance}")

@@ -220,17 +220,29 @@ class Unit(Run[Sample]):
         self.keeper.open(self.earlier)
 
     def _take_over(self) -> None:
-        """What a dead process left: its permission is withdrawn before anything is measured, its file is accounted "
-        "for."""
-        if self.permit.stands:
+        """What a dead process left: its permission is withdrawn before anything is measured, its file accounted for."""
+        what = conduct.begins(self.permit, self._last_run_ended())
+        if what is What.WITHDRAW:
             words = "STOP: the permission of an earlier run, which is gone, is withdrawn. Touch no plug and no load"
-            self.keeper.take(What.WITHDRAW, words, "the run that gave it is gone")
+            self.keeper.take(what, words, "the run that gave it is gone")
+        elif what is not None:
+            self.keeper.take(what, "", "the run under which it was said has left no end: it may have said more")
         self.keeper.reconcile()
         over = self._deed_over_since_then()
         if over and self.permit.deed:
             self.keeper.take(What.DEED_ENDS, "", over)
         elif self.permit.deed:
             self._deed_heard_s = self.clock.now() - self._age_of(self.permit.deed_at)
+
+    def _last_run_ended(self) -> bool:
+        """Does the evidence show the end of the run before this one?"""
+        ended = True
+        for record in self.earlier:
+            if record.get("kind") == "run":
+                ended = False
+            elif record.get("kind") == "end":
+                ended = True
+        return ended
 
     def _deed_over_since_then(self) -> str:
         """Between two processes: no run for 30 minutes, or a restart of the card that no file of ours caused."""
