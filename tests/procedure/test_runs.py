@@ -268,7 +268,7 @@ def test_check_mode_of_an_unchanged_unit(tmp_path: Path) -> None:
     case.bench.clock.sleep(1000.0)
     sent = case.device.truth()["bytes_received"]
     report = case.bench.run(job.check_only, case.options)
-    assert "error" not in report and report["plan"] == [] and report["state"] == "unchanged_not_redundant"
+    assert "error" not in report and report["plan"] == [] and report["state"] == "settled"
     assert "restore step" in report["next_action"] and "you may" not in " ".join(case.bench.lines.lines)
     assert case.device.truth()["bytes_received"] == sent
 

@@ -15,8 +15,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import 
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue
 
 # From what the device said (None: nothing) and the reading for an absent object; total, since anything may be said.
-Decode: TypeAlias = "Callable[[RawValue | None, Reading[Any]], Any]"
-Join: TypeAlias = "Callable[[Any, Any], Any]"
+Decode: TypeAlias = Callable[["RawValue | None", Reading[Any]], Any]
+Join: TypeAlias = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,12 @@ def _word(record: Mapping[str, Any]) -> Word | None:
     try:
         said_at = datetime.fromisoformat(str(record["said_at"]))
         permit = record["permit"]
-        if said_at.tzinfo is None or type(permit) is not int or record["what"] not in DEEDS:
+        if (
+            said_at.tzinfo is None
+            or isinstance(permit, bool)
+            or not isinstance(permit, int)
+            or record["what"] not in DEEDS
+        ):
             return None
         source = str(record.get("source") or "")
         return Word(str(record["what"]), str(record["unit"])[:128], source[:2], said_at, permit, str(record["by"])[:64])

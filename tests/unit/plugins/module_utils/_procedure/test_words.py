@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,11 +40,14 @@ SECONDARY = Asked()
 class Waiting:
     """A run that asks: its locks, its box."""
 
-    def __init__(self, folder: Path, keys: list[str] = KEYS, asked: Asked = SECONDARY, run: str = "r1") -> None:
+    def __init__(
+        self, folder: Path, keys: Sequence[str] = tuple(KEYS), asked: Asked = SECONDARY, run: str = "r1"
+    ) -> None:
         self.folder, self.asked = folder, asked
         store = StateDir(folder, ephemeral=True)
         store.prepare()
         self.locks: Locks = store.locks(run)
+        keys = list(keys)
         self.locks.add(keys)
         self.since = datetime.now(timezone.utc) - timedelta(seconds=5)
         self.box = WordBox(folder, lambda: self.since)
