@@ -15,9 +15,12 @@ description:
   - The vendor's bulletin FA156178 says why. When the new app starts, it may download a firmware into the switch
     controller. With both inputs live the relays may chatter then, which drops the load and damages the unit for good.
   - Nothing is sent while the verdict of the interlock does not hold. There is no option to send past a refusal.
+  - Work goes under one permit per unit, kept in its evidence until everything is back. A person's promise lets the run
+    ask; a person's deed, said once the plug is out or the loads are off, lets it send (O(confirmations)).
   - Only what differs is sent, first the AOS and then the app. After the app it watches until the controller has
     settled, and says C(DO NOT RECONNECT) until then. A second run is unchanged.
-  - Each end, also a failure, says in RV(next_action) what the person at the plugs must do now.
+  - Each end, also a failure, says in RV(next_action) what the person at the plugs must do now. No end of this module
+    lets anybody reconnect or connect a load, but the rack's that is dark.
   - In check mode nothing is sent, and what would be sent is in RV(plan).
 options:
   step:
@@ -49,16 +52,19 @@ attributes:
 notes:
   - Run it on one unit at a time, with C(serial=1) and C(any_errors_fatal=true). The role C(dcops.apc.ats_upgrade) does
     so.
-  - After a run the unit is still on one input. Wait for M(dcops.apc.ats_wait) with C(until=redundant) to say when to
-    reconnect.
+  - After a run the unit is still on one input, or without its loads. M(dcops.apc.ats_wait) with C(until=redundant) says
+    when that may end. Nothing else does.
   - A controller that was flashed well may still fail at its first cold start, as one did after two months. That cannot
     be tested here, and RV(cold_start_verified) is always V(false).
   - While a file is being sent, signals are held until the next safe point. A worker outlives a killed
-    C(ansible-playbook).
+    C(ansible-playbook). M(dcops.apc.ats_permit_info) shows what it left.
+  - A transfer to a card that is deaf while it stores may end without a reading of its time. RV(sent_unseen) says so.
 seealso:
   - module: dcops.apc.ats_info
   - module: dcops.apc.ats_interlock_info
   - module: dcops.apc.ats_wait
+  - module: dcops.apc.ats_word
+  - module: dcops.apc.ats_permit_info
   - module: dcops.apc.firmware_package_info
 author:
   - The dcops.apc contributors (@dcops)
@@ -81,14 +87,14 @@ EXAMPLES = r"""
     password: "{{ vault_apc_password }}"
   register: upgrade
 
-- name: Upgrade without any load, by a person's word of today
+- name: Upgrade without any load, by a promise of today; that nothing is connected is said while the run waits
   dcops.apc.ats_firmware:
     files:
       - /srv/firmware/apc_hw02_aos_392.bin
       - /srv/firmware/apc_hw02_g2ats_392.bin
     method: no_load
     confirmations:
-      - what: no_load
+      - what: will_remove_loads
         unit: 5A1511T00001@2026-03-01
     username: "{{ vault_apc_username }}"
     password: "{{ vault_apc_password }}"
@@ -150,6 +156,110 @@ sent:
       description: The app.
       type: bool
       sample: true
+sent_unseen:
+  description:
+    - The app's last block was sent, in this run, to a card that was deaf while it stored. The verdict before its
+      silence was carried over, once.
+  returned: success, and on failure of O(step=upgrade) when the unit was reached
+  type: bool
+  sample: false
+permit:
+  description:
+    - The permit as it stands at the end of this run. M(dcops.apc.ats_permit_info) shows it in a person's words.
+  returned: when the unit could be read
+  type: dict
+  contains:
+    number:
+      description: Its number. A new promise under which nothing is open makes a new one.
+      type: int
+      sample: 3
+    state:
+      description: Its state.
+      type: str
+      choices: [none, asked, open, out, isolated, sending, settling, settled, returning, closed, withdrawn]
+      sample: settled
+    since:
+      description: Since when.
+      type: str
+      sample: "2026-03-01T21:44:09+01:00"
+    method:
+      description: The method.
+      type: str
+      sample: single_source
+    primary:
+      description: The input that stays; empty where none was named.
+      type: str
+      sample: B
+    rests_on:
+      description: The deed that it rests on.
+      type: str
+      sample: secondary_disconnected
+    promise:
+      description: The promise, as it was given.
+      type: str
+      sample: will_disconnect_secondary 5A1511T00001@2026-03-01
+    deed:
+      description: The deed, as it was said; empty where none stands.
+      type: str
+      sample: secondary_disconnected typed@2026-03-01T21:14:05+01:00
+    deed_at:
+      description: When it was said.
+      type: str
+      sample: "2026-03-01T21:14:05+01:00"
+    deed_by:
+      description: In which way it was said.
+      type: str
+      sample: terminal
+    unsettled:
+      description: An app may have gone in whole and has not settled.
+      type: bool
+      sample: false
+    was_out:
+      description: Something was out under this permit.
+      type: bool
+      sample: true
+    loads_off:
+      description: Loads were taken off on the word of a run, under any method.
+      type: bool
+      sample: false
+    source_off:
+      description: A source was taken off on the word of a run.
+      type: bool
+      sample: true
+    read_in:
+      description: What it rests on was last seen live, or may have been put back on the word of a run.
+      type: bool
+      sample: false
+    found:
+      description: It was made by a restore step that found none, because the evidence was lost.
+      type: bool
+      sample: false
+    back_to:
+      description: Out of which state a permission was withdrawn; empty where none is.
+      type: str
+      sample: ""
+    last_in_at:
+      description: No deed from before that time counts.
+      type: str
+      sample: "2026-03-01T21:13:58+01:00"
+    released_at:
+      description: When a release was said; empty where none was.
+      type: str
+      sample: ""
+    given:
+      description: The words that were given under it.
+      type: list
+      elements: str
+      sample: ["will_disconnect_secondary 5A1511T00001@2026-03-01"]
+    spent:
+      description: Words that never count again.
+      type: list
+      elements: str
+      sample: []
+    refusal:
+      description: Why its last event was not taken; empty if it was.
+      type: str
+      sample: ""
 firmware:
   description: The versions that ran.
   returned: when the unit could be read
@@ -233,10 +343,17 @@ confirmations:
   elements: dict
   contains:
     what:
-      description: What is confirmed.
+      description: The promise, the deed or the statement.
       type: str
-      choices: [secondary_disconnected, no_load, power_cycled, one_input]
-      sample: secondary_disconnected
+      choices:
+        - will_disconnect_secondary
+        - will_remove_loads
+        - secondary_disconnected
+        - no_load
+        - power_cycled
+        - one_input
+        - unit_removed
+      sample: will_disconnect_secondary
     ok:
       description: It counts.
       type: bool
@@ -248,7 +365,7 @@ confirmations:
     reason:
       description: Why it counts, or why not.
       type: str
-      sample: confirmed at 2026-03-14T10:20+01:00
+      sample: promised for 2026-03-14 (it is 2026-03-14 10:20 in Europe/Berlin)
 steps:
   description: What the run did, in order.
   returned: when the unit was reached
@@ -273,10 +390,15 @@ evidence:
       type: str
       sample: /home/awx/.local/state/dcops-apc/evidence/20260301T210412Z_ats-5A1511T00001_0123456789ab.jsonl
     summary:
-      description: Its records without the single readings, for where the file is not kept.
+      description:
+        - Its records without the first one and without the single readings, for where the file is not kept.
+        - Each has C(t), C(kind) and, where it was written, C(n), the unit's counter, which grows over all its runs.
+        - Among the kinds are C(permit) (the event and the permit that it led to), C(sending) (how far a file went),
+          C(verdict), C(last_block), C(sent_unseen), C(recovery_attempt), C(word_refused), C(load_on),
+          C(loads_released), C(restarted), C(settled), C(verified) and C(end).
       type: list
       elements: dict
-      sample: [{"t": "2026-03-01T21:04:12.123+00:00", "kind": "run"}]
+      sample: [{"t": "2026-03-01T21:04:12.123+00:00", "kind": "end", "state": "settled", "n": 118}]
     lost:
       description: Only when the record could not be written to its end, and why.
       type: str
@@ -344,9 +466,15 @@ state:
   returned: when the unit was reached, and on failure
   type: str
   choices:
+    - dark
+    - dark_settled
+    - dark_unsettled
     - unchanged
+    - unchanged_not_redundant
     - nothing_sent
+    - nothing_touched
     - nothing_sent_unsure
+    - deed_time_over
     - locked
     - watch
     - ready
@@ -354,26 +482,31 @@ state:
     - isolated
     - aos_new_old_app
     - aos_new_no_app
+    - aos_old_versions
     - aos_sent_unsure
     - app_sent_secondary_dead
     - app_sent_secondary_back
     - sent_silent
+    - failed_stands
     - controller_lost_isolated
     - controller_lost_live
+    - recovery_under_way
+    - recovery_failed_twice
     - settings_differ
     - hardware_failed
     - settled
     - verified
     - redundant
+    - closed_loads
     - restore_failed
   sample: settled
 next_action:
   description:
-    - What the person at the plugs must do now. It never allows a plug or a load to be moved unless that was measured to
-      be safe.
+    - What the person at the plugs must do now. It never allows anything to be connected, but where the load is dark.
+      The release is said by M(dcops.apc.ats_wait) with C(until=redundant) alone.
   returned: when the unit was reached, and on failure
   type: str
-  sample: The new firmware has settled. Keep source A disconnected until the restore step tells you when.
+  sample: The new firmware has settled. Keep source A out until the restore step tells you when.
 error:
   description: Why the module failed.
   returned: failure

@@ -26,6 +26,7 @@ seealso:
   - module: dcops.apc.ats_info
   - module: dcops.apc.ats_wait
   - module: dcops.apc.ats_firmware
+  - module: dcops.apc.ats_permit_info
   - module: dcops.apc.firmware_package_info
 author:
   - The dcops.apc contributors (@dcops)
@@ -106,7 +107,11 @@ confirmations:
   returned: when the unit could be read
   type: list
   elements: dict
-  sample: [{"what": "secondary_disconnected", "ok": true, "verifiable": true, "reason": "confirmed"}]
+  sample:
+    - what: will_disconnect_secondary
+      ok: true
+      verifiable: true
+      reason: promised for 2026-03-14 (it is 2026-03-14 10:20 in Europe/Berlin)
 steps:
   description: What the run did, in order, in the form of RV(dcops.apc.ats_firmware#module:steps).
   returned: when the unit was reached
@@ -135,8 +140,7 @@ state:
   sample: nothing_sent_unsure
 next_action:
   description:
-    - What the person at the plugs must do now. It never allows a plug or a load to be moved unless that was measured to
-      be safe.
+    - What the person at the plugs must do now. It never allows anything to be connected, but where the load is dark.
   returned: failure
   type: str
   sample: Leave every plug and every load as it is, and run again.

@@ -53,6 +53,9 @@ options:
     type: dict
 notes:
   - O(src) and O(files) may both be missing. Then nothing is measured, and the next step may be to ask for them.
+  - Where only a download stands in the way whose end no log tells, it measures a second time, over 330 seconds.
+  - V(recovery) and V(app_only) stand on a person's word; see O(confirmations) for the promise, the deed and the
+    statements that they need.
 seealso:
   - module: dcops.apc.ats_info
   - module: dcops.apc.nmc_event_log_info
@@ -229,7 +232,7 @@ confirmations:
   returned: when it was measured
   type: list
   elements: dict
-  sample: [{"what": "no_load", "ok": true, "verifiable": true, "reason": "confirmed"}]
+  sample: [{"what": "no_load", "ok": true, "verifiable": true, "reason": "said at 2026-03-14T10:20+01:00"}]
 simulated:
   description: V(null) for a real device; for a simulated one how many times faster than real time it says it lives.
   returned: when the unit was looked at

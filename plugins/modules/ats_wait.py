@@ -12,16 +12,20 @@ version_added: 0.1.0
 description:
   - Waits for one condition of a firmware upgrade, shows live what is still missing, and says when a plug may be moved.
   - Sends nothing to the device. It writes its own evidence on the controller.
-  - A permission is given only on fresh measurements, and is withdrawn when they change.
+  - A permission is written first, then measured once more, then said. It is withdrawn when the measurements change, and
+    a STOP is said before anything else is done.
+  - A word to reconnect, or to connect loads, is given with O(until=redundant) alone. It is the release of the unit's
+    permit, and spends every word that was given before it.
   - In check mode it measures over one window, asks nobody for anything and does not wait.
 options:
   until:
     description:
       - V(ready) all that can hold with the inputs as they are does hold, so that an upgrade could begin.
-      - V(isolated) the secondary input was disconnected, or with O(method=no_load) the loads. The operator is told when
-        to do so.
-      - V(redundant) after an upgrade that has settled, the secondary was reconnected and the unit is fully redundant.
-        The operator is told when to do so.
+      - V(isolated) the secondary input was disconnected, or with O(method=no_load) the loads, and a person has said so
+        (the deed, see O(confirmations)). The operator is told when to do it, and is asked for the word.
+      - V(redundant) the unit has settled, the secondary was reconnected, and it is fully redundant for more than 60
+        seconds; with O(method=no_load), the word to connect the loads was said to its end. The operator is told when to
+        do so. It is also the way back where nothing, or only the AOS, was sent.
     type: str
     choices: [ready, isolated, redundant]
     required: true
@@ -42,6 +46,8 @@ seealso:
   - module: dcops.apc.ats_info
   - module: dcops.apc.ats_interlock_info
   - module: dcops.apc.ats_firmware
+  - module: dcops.apc.ats_word
+  - module: dcops.apc.ats_permit_info
 author:
   - The dcops.apc contributors (@dcops)
 """
@@ -119,7 +125,16 @@ confirmations:
   returned: when the unit could be read
   type: list
   elements: dict
-  sample: [{"what": "secondary_disconnected", "ok": true, "verifiable": true, "reason": "confirmed"}]
+  sample:
+    - what: will_disconnect_secondary
+      ok: true
+      verifiable: true
+      reason: promised for 2026-03-14 (it is 2026-03-14 10:20 in Europe/Berlin)
+permit:
+  description: The permit as it stands, in the form of RV(dcops.apc.ats_firmware#module:permit).
+  returned: when the unit could be read
+  type: dict
+  sample: {"number": 3, "state": "isolated", "method": "single_source", "primary": "B"}
 steps:
   description: What the run did, in order, in the form of RV(dcops.apc.ats_firmware#module:steps).
   returned: when the unit was reached
@@ -148,11 +163,13 @@ state:
   sample: isolated
 next_action:
   description:
-    - What the person at the plugs must do now. It never allows a plug or a load to be moved unless that was measured to
-      be safe.
+    - What the person at the plugs must do now. It never allows anything to be connected, but where the load is dark;
+      that is said while it waits.
   returned: when the unit was reached, and on failure
   type: str
-  sample: Keep source A disconnected and touch nothing else until a run says otherwise.
+  sample: >-
+    Keep source A out and touch nothing else; the next step, or the restore step (playbook
+    dcops.apc.ats_firmware_upgrade with -e ats_upgrade_only=restore) as the way back.
 error:
   description: Why the module failed, in the form of RV(dcops.apc.ats_firmware#module:error).
   returned: failure

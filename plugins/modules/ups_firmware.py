@@ -65,7 +65,7 @@ options:
     description: The time zone of dates in O(confirmations), such as V(Europe/Berlin); by default the controller's.
     type: str
   stability_s:
-    description: For how many seconds the readings must be unchanged before anything is sent, from V(30) to V(3600).
+    description: For how many seconds the readings must be unchanged before anything is sent, from V(30) to V(120).
     type: float
     default: 30.0
   poll_interval_s:

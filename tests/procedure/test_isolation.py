@@ -16,7 +16,8 @@ from virtual_unit import Bench, Device, job
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from apcsim.knobs import Knobs
 
-WRONG = "wrong plug"
+WRONG = "source B is dead: if you pulled it, put it back"
+QUESTION = "source A reads dead. PULL ITS PLUG NOW if it is still in, then say that it is out"
 ALLOWED = "you may disconnect source A now"
 
 
@@ -58,12 +59,17 @@ def test_the_wrong_plug_is_pulled(tmp_path: Path) -> None:
     on_line(made, ALLOWED, lambda: plug(made, "B", False))
     on_line(made, WRONG, lambda: plug(made, "B", True, 10.0))
     report = made.run(job.do_isolate, made.options(action_timeout_s=300.0))
-    assert report["error"]["kind"] == "refused" and untouched(made)
+    assert report["error"]["kind"] == "refused" and report["state"] == "nothing_sent" and untouched(made)
     lines = made.lines.lines
     first = said(made, WRONG)[0]
-    assert "STOP, DO NOT PULL" in lines[first] and "put it back" in lines[first]
-    assert "ouch nothing" in lines[first] and "until this run says 'you may disconnect' again" in lines[first]
-    assert witness.wrong == []
+    # STOP comes before everything else; the plug is spoken of 35 s behind the unit's own transfer.
+    stop = said(made, "STOP, DO NOT PULL")[0]
+    assert said(made, ALLOWED)[0] < stop < first
+    for line in (lines[stop], lines[first]):
+        assert "ouch nothing" in line and "until this run says 'you may disconnect' again" in line
+    # What is said of the plug stands alone: no line beside it says to touch nothing.
+    assert all("measuring, touch nothing" not in lines[number + 1] for number in said(made, WRONG)[:-1])
+    assert "reconnect" not in report["next_action"] and witness.wrong == [] and "put back B" in witness.heard
     # Only after B has carried the load again for a full window is A's plug allowed once more.
     assert said(made, ALLOWED)[-1] > first
 
@@ -84,6 +90,23 @@ def test_after_the_wrong_plug_the_right_one_is_pulled(tmp_path: Path) -> None:
     assert "error" not in report and report["state"] == "isolated" and untouched(made) and witness.wrong == []
     assert state["times"][1] - state["times"][0] > 15.0 + 30.0 + 30.0
     assert made.device.truth()["selected_source"] == "B"
+
+
+def test_after_the_wrong_plug_and_no_time_left_restore_releases_the_one_that_is_out(tmp_path: Path) -> None:
+    """It names the input that it measured, not the one that the options name (SAFETY 1.5, 4.8)."""
+    made, witness = bench(tmp_path)
+    on_line(made, ALLOWED, lambda: plug(made, "B", False))
+    report = made.run(job.do_isolate, made.options(action_timeout_s=120.0))
+    assert report["error"]["kind"] == "refused" and "Keep what is out out" in report["next_action"]
+    # The release is withdrawn, or never given: what is out is still spoken of as out.
+    short = made.run(job.do_restore, made.options(action_timeout_s=30.0))
+    assert "error" in short and "nothing is out" not in short["next_action"] and short["state"] != "restore_failed"
+    on_line(made, "you may reconnect source B now", lambda: plug(made, "B", True))
+    restored = made.run(job.do_restore)
+    assert "error" not in restored, restored["error"]
+    assert restored["state"] == "redundant" and restored["permit"]["state"] == "closed"
+    assert witness.wrong == [] and "reconnect A" not in witness.heard and untouched(made)
+    assert made.device.truth()["inputs"]["B"]["live"]
 
 
 def test_the_wrong_plug_with_preferred_none_names_the_way_out(tmp_path: Path) -> None:
@@ -113,21 +136,24 @@ def test_the_primary_fails_while_waiting(how: dict[str, Any], tmp_path: Path) ->
     "values", [{"comm": 3}, {"switch": 1}, {"bank_total_state": 4}, {"selected": 1}, {"preferred": 1}], ids=str
 )
 def test_readiness_breaks_while_waiting(values: dict[str, Any], tmp_path: Path) -> None:
-    made, _witness = bench(tmp_path)
+    made, witness = bench(tmp_path)
+    times: list[float] = []
+    made.lines.listeners.append(lambda text: times.append(made.clock.now()) if ALLOWED in text else None)
     on_line(made, ALLOWED, lambda: made.device.fault("override", values=values, after_s=6.0, for_s=60.0))
-    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
-    assert report["error"]["kind"] == "refused" and untouched(made)
+    report = made.run(job.do_isolate, made.options(action_timeout_s=480.0))
+    assert report["error"]["kind"] == "refused" and untouched(made) and witness.wrong == []
     stop, allowed = said(made, "STOP, DO NOT PULL"), said(made, ALLOWED)
     assert stop and stop[0] > allowed[0]
-    # Given again only after another full window.
-    assert len(allowed) == 2
+    # Given again only after another full window; a controller that went away is watched for 240 s anew.
+    assert len(allowed) == 2 and times[1] - times[0] > 60.0 + (240.0 if "comm" in values else 30.0)
 
 
 def test_silence_withdraws_the_permission(tmp_path: Path) -> None:
-    made, _witness = bench(tmp_path)
+    """Silent for longer than 15 s: the controller is watched for 240 s anew before it is given again."""
+    made, witness = bench(tmp_path)
     on_line(made, ALLOWED, lambda: made.device.fault("no_answer", after_s=6.0, for_s=30.0))
-    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
-    assert "error" in report and untouched(made)
+    report = made.run(job.do_isolate, made.options(action_timeout_s=480.0))
+    assert "error" in report and untouched(made) and witness.wrong == []
     stop, allowed = said(made, "STOP, DO NOT PULL"), said(made, ALLOWED)
     assert len(allowed) == 2 and allowed[0] < stop[0] < allowed[1]
 
@@ -141,18 +167,31 @@ def test_somebody_else_at_the_card_ends_it(tmp_path: Path) -> None:
 
 
 def test_the_grid_fails_first(tmp_path: Path) -> None:
-    """Feed A goes dark by itself before anybody was told anything: with the word given beforehand that counts."""
+    """Feed A goes dark by itself before anybody was told anything: no outage passes for a hand (SAFETY 2)."""
     made, witness = bench(tmp_path)
     made.later(10.0, {"inputs": {"A": {"voltage_v": 0}}})
+    on_line(made, QUESTION, lambda: plug(made, "A", False, 40.0))
     report = made.run(job.do_isolate)
-    assert "error" not in report and said(made, ALLOWED) == [] and witness.wrong == []
+    assert "error" not in report and report["state"] == "isolated"
+    assert said(made, ALLOWED) == [] and witness.wrong == [] and untouched(made)
+    # The question is repeated until the deed is said.
+    assert len(said(made, QUESTION)) > 2 and report["permit"]["deed_by"] == "ats_word"
+
+
+def test_the_grid_fails_first_and_nobody_pulls(tmp_path: Path) -> None:
+    made, witness = bench(tmp_path)
+    made.later(10.0, {"inputs": {"A": {"voltage_v": 0}}})
+    report = made.run(job.do_isolate, made.options(action_timeout_s=240.0))
+    assert report["error"]["kind"] == "refused" and names(report, "disconnected_confirmed")
+    assert report["state"] == "deed_time_over" and untouched(made) and witness.wrong == []
 
 
 def test_the_unconfirmed_are_not_asked_to_pull(tmp_path: Path) -> None:
-    """The word that the upgrade will ask for must be there before a plug is moved."""
+    """The promise must be there before a plug is moved."""
     made, witness = bench(tmp_path)
     report = made.run(job.do_isolate, made.options(confirmations=()))
-    assert names(report, "disconnected_confirmed") and witness.heard.count("disconnect A") == 0
+    assert report["error"]["kind"] == "refused" and names(report, "promised") and untouched(made)
+    assert witness.heard.count("disconnect A") == 0
 
 
 NO_VOLTAGE = [
@@ -175,31 +214,51 @@ def test_no_voltage_when_dead_but_seen_to_go(knobs: Knobs, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("knobs", NO_VOLTAGE, ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}")
 def test_no_voltage_when_dead_and_not_seen_to_go(knobs: Knobs, tmp_path: Path) -> None:
-    """Already out when the run began: put it back, wait for the word, unplug again."""
+    """Already out when the run began: nothing is put back for it, and somebody says that it is out."""
     made, witness = bench(tmp_path, knobs)
     made.device.patch({"inputs": {"A": {"plugged": False}}})
     made.clock.sleep(60.0)
     made.electrician()
     report = made.run(job.do_isolate)
     assert "error" not in report, report["error"]
-    assert witness.wrong == [] and witness.heard == ["reconnect A", "disconnect A"]
-    assert "put it back, wait for 'you may disconnect', unplug it again" in made.lines
-    assert untouched(made)
+    assert witness.wrong == [] and witness.heard == [] and said(made, QUESTION)
+    assert report["permit"]["state"] == "isolated" and report["permit"]["deed_by"] == "ats_word" and untouched(made)
 
 
-def test_not_seen_to_go_where_a_reconnect_is_not_allowed(tmp_path: Path) -> None:
-    """The card restarted a while ago: this run cannot prove that the plug may go back in."""
+@pytest.mark.parametrize("knobs", NO_VOLTAGE, ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}")
+def test_no_voltage_when_dead_and_nobody_says_so(knobs: Knobs, tmp_path: Path) -> None:
+    made, witness = bench(tmp_path, knobs)
+    made.speaks = False
+    made.device.patch({"inputs": {"A": {"plugged": False}}})
+    made.clock.sleep(60.0)
+    report = made.run(job.do_isolate, made.options(action_timeout_s=200.0))
+    assert report["error"]["kind"] == "refused" and report["state"] == "deed_time_over" and untouched(made)
+    assert witness.wrong == [] and witness.heard == [] and said(made, QUESTION)
+
+
+def test_not_seen_to_go_and_the_card_restarted_a_while_ago(tmp_path: Path) -> None:
+    """What this run itself has not watched for 240 s it does not speak of; and it never lets anybody reconnect."""
     made, witness = bench(tmp_path, Knobs(dead_voltage="minus_one"))
     made.device.patch({"inputs": {"A": {"plugged": False}}})
     made.device.fault("card_restarts")
     made.clock.sleep(500.0)
+    began = made.clock.now()
+    asked: list[float] = []
+    on_line(made, QUESTION, lambda: asked.append(made.clock.now()))
     report = made.run(job.do_isolate)
-    assert report["error"]["kind"] == "refused" and names(report, "secondary_dead") and untouched(made)
-    assert "reconnect A" not in witness.heard and report["state"] == "nothing_sent_unsure"
+    assert "error" not in report, report["error"]
+    assert asked[0] - began >= 240.0 and witness.heard == [] and witness.wrong == [] and untouched(made)
+    assert "reconnect" not in report["next_action"]
 
 
 @pytest.mark.parametrize(
-    "knobs", [Knobs(dead_voltage="minus_one", dead_supply_24v=2), Knobs(dead_voltage="no_row", dead_supply_24v=0)]
+    "knobs",
+    [
+        Knobs(dead_voltage="minus_one", dead_supply_24v=2),
+        Knobs(dead_voltage="no_row", dead_supply_24v=2),
+        Knobs(dead_voltage="no_row", dead_frequency="absent", dead_supply_24v=2),
+    ],
+    ids=lambda k: f"{k.dead_voltage}-{k.dead_frequency}-{k.dead_supply_24v}",
 )
 def test_no_voltage_and_no_other_proof_is_refused(knobs: Knobs, tmp_path: Path) -> None:
     made, witness = bench(tmp_path, knobs)
@@ -207,6 +266,32 @@ def test_no_voltage_and_no_other_proof_is_refused(knobs: Knobs, tmp_path: Path) 
     report = made.run(job.do_upgrade, made.options(action_timeout_s=200.0))
     assert report["error"]["kind"] == "refused" and names(report, "secondary_dead")
     assert untouched(made) and witness.wrong == []
+
+
+def test_no_voltage_and_a_supply_that_is_not_fitted(tmp_path: Path) -> None:
+    """SAFETY 3, secondary_dead: status fail, its frequency 0, its own 24 V supply failed or not fitted."""
+    made, witness = bench(tmp_path, Knobs(dead_voltage="no_row", dead_supply_24v=0))
+    made.electrician()
+    report = made.run(job.do_isolate)
+    assert "error" not in report and report["state"] == "isolated" and untouched(made)
+    assert witness.wrong == [] and witness.heard == ["disconnect A"]
+
+
+def test_a_supply_that_still_reads_ok_is_spoken_of(tmp_path: Path) -> None:
+    """Beside a voltage known to be dead it refuses nothing; every question for the deed says so [?]."""
+    made, witness = bench(tmp_path, Knobs(dead_supply_24v=2))
+    made.device.patch({"inputs": {"A": {"plugged": False}}})
+    made.speaks = False
+    made.clock.sleep(60.0)
+
+    def speak() -> None:
+        made.speaks = True
+
+    on_line(made, QUESTION + " (its 24 V supply still reads ok: look again which plug is out):", speak)
+    report = made.run(job.do_isolate)
+    assert "error" not in report and witness.wrong == []
+    asked = [line for line in made.lines.lines if QUESTION in line]
+    assert asked and all("its 24 V supply still reads ok: look again which plug is out" in line for line in asked)
 
 
 def test_source_b_answers_with_the_value_of_a(tmp_path: Path) -> None:

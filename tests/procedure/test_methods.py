@@ -321,7 +321,8 @@ def test_nothing_is_carried_into_another_run(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         case.run()
     report = case.run()
-    assert report["error"]["kind"] == "refused" and report["state"] in ("aos_new_no_app", "nothing_sent_unsure")
+    assert report["error"]["kind"] == "refused" and report["state"] in ("aos_new_no_app", "aos_sent_unsure")
+    assert "may reconnect" not in report["next_action"]
     assert not any(entry["name"] == APP for entry in case.device.truth()["transfers"])
 
 

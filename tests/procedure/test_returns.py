@@ -55,18 +55,24 @@ def test_before_the_file(after_s: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lag_s", [0.0, 1.0])
-@pytest.mark.parametrize("moment", ["measured", "backed up", "logged in"])
+@pytest.mark.parametrize("moment", ["measured", "word taken", "isolated", "backed up", "logged in"])
 def test_at_the_last_moment_before_the_file(moment: str, lag_s: float, tmp_path: Path) -> None:
     """The verdict is taken after login: nothing begins that a verdict younger than 5 s could have seen."""
     case, witness = start(tmp_path, Knobs(ats_lag_s=lag_s), package=package(controller="3.0.5"))
     if moment == "logged in":
         on_line(case.bench, "backup of config.ini", lambda: case.device.fault("source_returns", input="A", on="login"))
     else:
-        line = {"measured": "measuring, touch nothing: stable: 15", "backed up": "backup of config.ini"}[moment]
+        line = {
+            "measured": "measuring, touch nothing: controller_quiet: watched unbroken 2",
+            "word taken": "taken: source A is out",
+            "isolated": "isolated: touch nothing else",
+            "backed up": "backup of config.ini",
+        }[moment]
         on_line(case.bench, line, lambda: case.device.fault("source_returns", input="A"))
     report = case.run()
     at_the_end(case, witness, report)
     truth = case.device.truth()
+    assert names(report, "secondary_dead")
     shown = _moment(truth, "fault source_returns") + lag_s
     assert not [entry for entry in truth["transfers"] if entry["started_s"] > shown + FRESH_S]
     assert not complete(case, APP) and not truth["load_dropped"]

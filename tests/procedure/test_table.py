@@ -90,6 +90,26 @@ def unconfirmed(case: Situation) -> None:
     case.options = replace(case.options, confirmations=())
 
 
+def unsaid(case: Situation) -> None:
+    """The promise is given, and nobody says the deed."""
+    case.bench.speaks = False
+    promises = tuple(
+        item for item in case.options.confirmations if item.what not in ("secondary_disconnected", "no_load")
+    )
+    assert any(item.what.startswith("will_") for item in promises)
+    case.options = replace(case.options, confirmations=promises)
+
+
+def unpromised(case: Situation) -> None:
+    """The deed is given beforehand, by the letter; what it keeps to was never promised."""
+    word = {SINGLE: "secondary_disconnected", APP_ONLY: "secondary_disconnected"}.get(case.options.method, "no_load")
+    stated = case.bench.confirm(word, stamp=exact(case.bench))
+    kept = (*case.options.confirmations, *stated)
+    case.options = replace(
+        case.options, confirmations=tuple(item for item in kept if not item.what.startswith("will_"))
+    )
+
+
 def wrong_checksum(case: Situation) -> None:
     name = case.bench.package.app.file
     case.options = replace(case.options, checksums={name: "0" * 64})
@@ -246,18 +266,23 @@ ROWS: list[tuple[str, tuple[Method, ...], str, Break]] = [
     ("secondary_dead", (SINGLE,), "10 %", shows(voltage_a=23)),
     ("secondary_dead", (SINGLE,), "half", shows(voltage_a=115)),
     ("secondary_dead", (SINGLE,), "full", shows(voltage_a=216)),
-    ("secondary_dead", (SINGLE,), "no voltage, not witnessed", shows(voltage_a=-1)),
     ("secondary_dead", (SINGLE,), "no voltage, frequency alive", shows(voltage_a=-1, frequency_a=50)),
     ("secondary_dead", (SINGLE,), "no voltage, supply alive", shows(voltage_a=-1, supply_24v_a=2)),
-    ("secondary_dead", (SINGLE,), "no row, supply not fitted", shows(voltage_a=None, supply_24v_a=0)),
+    ("secondary_dead", (SINGLE,), "no voltage, supply not known", shows(voltage_a=-1, supply_24v_a=47)),
+    ("secondary_dead", (SINGLE,), "no row, supply alive", shows(voltage_a=None, supply_24v_a=2)),
+    ("secondary_dead", (SINGLE,), "no voltage, frequency not known", shows(voltage_a=-1, frequency_a="ok")),
     # redundancy_lost
     ("redundancy_lost", (SINGLE,), "fully redundant", shows(redundancy=2)),
-    # confirmations
+    # words
+    ("promised", EVERY, "no word", unconfirmed),
+    ("promised", EVERY, "a deed alone", unpromised),
+    ("disconnected_confirmed", (SINGLE, APP_ONLY), "not said", unsaid),
+    ("no_load_confirmed", (NO_LOAD, RECOVERY), "not said", unsaid),
     ("disconnected_confirmed", (SINGLE,), "not given", unconfirmed),
     ("disconnected_confirmed", (APP_ONLY,), "not given", unconfirmed),
     ("no_load_confirmed", (NO_LOAD,), "not given", unconfirmed),
     ("no_load_confirmed", (APP_ONLY,), "not given", unconfirmed),
-    ("no_load_confirmed", (RECOVERY,), "not given", without("no_load")),
+    ("no_load_confirmed", (RECOVERY,), "not given", unconfirmed),
     ("cold_start_confirmed", (RECOVERY,), "power_cycled not given", without("power_cycled")),
     ("cold_start_confirmed", (RECOVERY,), "one_input not given", without("one_input")),
     ("cold_start_confirmed", (RECOVERY,), "uptime over 24 h", sixteen_hours_up),
@@ -370,7 +395,9 @@ def _doubts() -> list[Any]:
 @pytest.mark.parametrize(("method", "field", "value", "check"), _doubts())
 def test_a_required_reading_must_be_known(method: Method, field: str, value: Any, check: str, tmp_path: Path) -> None:
     case = situation(method, tmp_path)
-    case.device.fault("override", values={field: value})
+    # The voltage of a dead source may be gone where its frequency and its own 24 V supply are too (the rows above).
+    beside = {"supply_24v_a": 2} if field == "voltage_a" else {}
+    case.device.fault("override", values={field: value, **beside})
     report = case.run()
     assert report["error"]["kind"] == "refused", report["error"]
     assert names(report, check), (report["error"], failing(report))
@@ -433,6 +460,10 @@ NOT_FITTED: list[tuple[str, tuple[Method, ...], dict[str, Any]]] = [
     ("revision absent", WITH_ATS, {"revision": None}),
     ("preferred not fitted", (SINGLE,), {"preferred": -1}),
     ("voltage just below 10 %", (SINGLE,), {"voltage_a": 22}),
+    ("no voltage of a dead source, frequency and 24 V dead", (SINGLE,), {"voltage_a": -1}),
+    ("voltage of a dead source gone, frequency and 24 V dead", (SINGLE,), {"voltage_a": None}),
+    ("no voltage row of a dead source, supply 0", (SINGLE,), {"voltage_a": None, "supply_24v_a": 0}),
+    ("no voltage of a dead source, no frequency either", (SINGLE,), {"voltage_a": -1, "frequency_a": None}),
     ("the dead source's own 24 V", (SINGLE,), {"supply_24v_a": 1}),
     ("not asked for in no_load", (NO_LOAD,), {"redundancy": -1, "selected": -1, "source_a": -1, "voltage_a": None}),
     ("one feed out, its own 24 V", (NO_LOAD,), {"source_a": 1, "voltage_a": 0, "redundancy": 1, "supply_24v_a": 1}),

@@ -77,6 +77,7 @@ class History:
         self.rng = rng
         self.unsafe_since: dict[str, float | None] = {}
         self.wrong_before: dict[str, float] = {}
+        self.judged_s = -1.0
         self.allowed: dict[str, float] = {}
         self.kill_at: float | None = None
         self.seen_unsafe_s = 0.0
@@ -288,7 +289,7 @@ class History:
             "connect the loads": not device.oracle_connect_load_ok(),
         }
 
-    def _watch(self, now: float) -> None:
+    def _watch(self, now: float, quietly: bool = False) -> None:
         power, card = self.device.power, self.device.card
         if not (power.both_live and power.load_a > 0):
             self.seen_unsafe_s = 0.0
@@ -303,6 +304,18 @@ class History:
             # Only what the unit shows can be known: a source that returns while the card is blind cannot (SAFETY 8).
             self.seen_unsafe_s += now - self.watched_s
         self.watched_s = now
+        if now - self.judged_s >= 1.0 or quietly:
+            self._judge_truths(now)
+        self._judge_deeds(now)
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill_at = None
+            # A killed process says nothing any more: what it allowed is the person's 30 s of silence.
+            self.allowed.clear()
+            raise Killed if self.killed else Interrupted("a kill of the history")
+
+    def _judge_truths(self, now: float) -> None:
+        """Once a second: the truth costs more than the run that is held against it."""
+        self.judged_s = now
         self.wrong_before = {name: self._wrong_for(name, now) for name in self.unsafe_since}
         for name, wrong in self._truths().items():
             if not wrong:
@@ -314,12 +327,6 @@ class History:
             if self._wrong_for(name, now) > LAG_S + REACTION_S:
                 self.broken.append(f"'{name}' stood at {now:.0f} s though wrong for {self._wrong_for(name, now):.0f} s")
                 del self.allowed[name]
-        self._judge_deeds(now)
-        if self.kill_at is not None and now >= self.kill_at:
-            self.kill_at = None
-            # A killed process says nothing any more: what it allowed is the person's 30 s of silence.
-            self.allowed.clear()
-            raise Killed if self.killed else Interrupted("a kill of the history")
 
     def _judge_deeds(self, now: float) -> None:
         """Law 4, by the truth before the hand: ``harmless`` is the simulator's word at that moment."""
@@ -357,7 +364,7 @@ class History:
 
     def _watch_quietly(self, now: float) -> None:
         kill, self.kill_at = self.kill_at, None
-        self._watch(now)
+        self._watch(now, quietly=True)
         self.kill_at = kill
 
     def _guard_sending(self) -> None:

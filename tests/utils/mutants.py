@@ -34,9 +34,9 @@ class Mutant:
 
 
 PERMIT, SENDING, CONDUCT = f"{CORE}/permit.py", f"{CORE}/sending.py", f"{CORE}/conduct.py"
-OF_PERMIT = (f"{UNIT}/test_permit.py",)
-OF_SENDING = (f"{UNIT}/test_sending.py",)
-OF_CONDUCT = (f"{UNIT}/test_conduct.py",)
+OF_PERMIT = (f"{UNIT}/_domain/ats/test_permit.py",)
+OF_SENDING = (f"{UNIT}/_domain/ats/test_sending.py",)
+OF_CONDUCT = (f"{UNIT}/_domain/ats/test_conduct.py",)
 
 
 def row(event: str, *cells: str) -> str:

@@ -182,7 +182,10 @@ class Witness:
             self.heard.append(f"reconnect {side}")
             if not device.oracle_plug_ok(side):
                 self.wrong.append(text)
-        for side in re.findall(r"(?i)source ([AB])[^.]* is gone\..*wrong plug.*put it back", text):
+        for side in re.findall(r"source ([AB]) reads dead\. PULL ITS PLUG NOW", text):
+            if not device.oracle_unplug_ok(side):
+                self.wrong.append(text)
+        for side in re.findall(r"(?i)source ([AB]) is dead: if you pulled it, put it back", text):
             self.heard.append(f"put back {side}")
             if not device.oracle_plug_ok(side):
                 self.wrong.append(text)

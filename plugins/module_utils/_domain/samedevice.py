@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
@@ -86,6 +87,8 @@ def _label(cell: str) -> str | None:
     return _LABELS.get(" ".join(cell.rstrip(":= ").lower().split()))
 
 
+# Asked at every sample of a run, of the same few lines. Nobody changes what it gives.
+@lru_cache(maxsize=64)
 def _read_head(raw: tuple[str, ...]) -> _Shown:
     shown = _Shown()
     lines = _clean(raw, MAX_HEAD)

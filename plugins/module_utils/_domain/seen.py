@@ -17,6 +17,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 
 # SAFETY 3: over > 30 s (FA156201) and at least 8 samples; 15 s after any observed change.
 STABILITY_FLOOR_S = 30.0
+# An option's ceiling, since the app's last block is held back for as long (SAFETY 4.4); a mere watch may be longer.
+STABILITY_CEILING_S = 120.0
 MIN_SAMPLES = 8
 CHANGE_HOLD_S = 15.0
 FRESH_S = 5.0

@@ -186,10 +186,15 @@ class Run(Generic[S]):
                 "simulated": self.simulated,
                 "change_reference": self._common.change_reference,
                 "unit": self.unit_facts(),
+                **self.head(),
                 **header,
             }
             folder = self.store.folder("evidence", self.simulated)
             self.evidence = Evidence(folder, self.run_id, self.keys(), head, self.clock.wall(), self._hide)
+
+    def head(self) -> Mapping[str, Any]:
+        """What else a wing's first record says, once what earlier runs wrote is known."""
+        return {}
 
     def read_earlier(self) -> None:
         """What earlier runs wrote of this unit. Of a card that never answered nobody knows whether it is simulated."""

@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import (
     FRESH_S,
     MAX_POLL_S,
+    STABILITY_CEILING_S,
     STABILITY_FLOOR_S,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import SnmpOptions
@@ -179,7 +180,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "web_port": (1, 65535),
     "transfer_timeout_s": (1, 600),
     "busy_timeout_s": (0, 3600),
-    "stability_s": (STABILITY_FLOOR_S, 3600),
+    "stability_s": (STABILITY_FLOOR_S, STABILITY_CEILING_S),
     "poll_interval_s": (0.1, MAX_POLL_S),
     "down_timeout_s": (10, 7200),
     "up_timeout_s": (10, 7200),
@@ -190,7 +191,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "update_timeout_s": (60, 86400),
 }
 _WHY = {
-    "stability_s": "; a unit may be damaged by a second transfer within 30 s, so this is a floor",
+    "stability_s": (
+        "; a unit may be damaged by a second transfer within 30 s, and the app's last block is held back for as long "
+        "as this and 30 s"
+    ),
     "poll_interval_s": "; seldomer samples prove nothing",
 }
 MAX_TEXT = 1024

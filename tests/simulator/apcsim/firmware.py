@@ -14,6 +14,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 MAGIC = b"APCSIMFW"
@@ -45,6 +46,7 @@ def dotted(version: str) -> str:
     return ".".join(version)
 
 
+@lru_cache(maxsize=256)
 def rank(version: str) -> tuple[int, ...]:
     """For "older than": numbers by position, a letter behind them."""
     return tuple(int(part) if part.isdigit() else ord(part[0]) for part in re.findall(r"\d+|[a-z]", version.lower()))

@@ -69,12 +69,27 @@ def another_unit(before: Sample, sample: Sample) -> str:
     return ""
 
 
-def foreign_hand(before: Sample, sample: Sample, sent_nothing: bool) -> str:
-    """What changed between two samples without this run's doing; only asked while no restart of its own is due."""
-    if restarted(before, sample):
-        return "the card restarted, and not by this run"
+def other_firmware(old: CardIdentity, new: CardIdentity) -> str:
+    """Over a restart that is tolerated: an app may show itself a little later, but never as another one."""
+    for kind, was, now in (("AOS", old.aos, new.aos), ("app", old.app, new.app)):
+        if was.file and now.file and (was.file, was.version) != (now.file, now.version):
+            return f"the {kind} changed from {was.version} to {now.version}, and not by this run"
+    return ""
+
+
+def foreign_hand(before: Sample, sample: Sample, sent_nothing: bool, restarts_tolerated: bool = False) -> str:
+    """What changed between two samples without this run's doing; only asked while no restart of its own is due.
+
+    ``restarts_tolerated``: a restart is none of it, nor that the app shows itself a little after it.
+    """
     old, new = before.identity, sample.identity
-    if (old.aos.file, old.app.file) != (new.aos.file, new.app.file):
+    if restarts_tolerated:
+        other = other_firmware(old, new)
+        if other:
+            return other
+    elif restarted(before, sample):
+        return "the card restarted, and not by this run"
+    elif (old.aos.file, old.app.file) != (new.aos.file, new.app.file):
         return "the firmware changed, and not by this run"
     transfers = (before.last_transfer, sample.last_transfer)
     if sent_nothing and None not in transfers and transfers[0] != transfers[1]:

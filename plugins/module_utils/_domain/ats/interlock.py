@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The interlock: SAFETY 3's table as code. Observations and confirmations in, a verdict out; pure, total, fail-closed."""
+"""The interlock: SAFETY 3's table as code.
+
+Observations and the permit's words in, a verdict out; pure, total, fail-closed.
+"""
 
 from __future__ import annotations
 

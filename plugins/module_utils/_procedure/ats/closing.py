@@ -20,7 +20,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import reads_out
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
@@ -205,6 +205,8 @@ def _nothing_sent(unit: Unit, sample: Sample) -> State:
     )
     if not certain:
         return State.NOTHING_SENT_UNSURE
-    touched = unit.permit.was_out or reads_out(unit, sample) is not False
+    # Also the wrong plug is out: nothing is, only where both inputs read live.
+    inputs_in = all(unit.reads_live(source, sample) for source in Source)
+    touched = unit.permit.was_out or reads_out(unit, sample) is not False or not inputs_in
     asked = unit.permit.state not in (PermitState.NONE, PermitState.ASKED, PermitState.CLOSED)
     return State.NOTHING_SENT if touched or asked else State.NOTHING_TOUCHED

@@ -115,14 +115,13 @@ class Isolating:
         if unit.rests_on == NO_LOAD:
             if seen.out:
                 return (
-                    "the load reads 0. Disconnect every load, also what reads as 0 A, and leave both inputs as "
-                    "they "
+                    "the load reads 0. Disconnect every load, also what reads as 0 A, and leave both inputs as they "
                     "are; then say so"
                 )
             return "you may shut down and disconnect all loads now; leave both inputs as they are"
         name = unit.secondary_name()
         if seen.out:
-            return f"source {name} reads dead. PULL ITS PLUG NOW if it is still in, then say that it is out"
+            return self._pull_words(unit.observer.newest)
         return f"you may disconnect source {name} now (within {self.limit})"
 
     def _ask(self) -> None:
@@ -163,7 +162,8 @@ class Isolating:
         if unit.dark_state() is not None:
             unit.say(unit.dark_words(), "dark")
             return
-        self._look_at_primary(sample)
+        if self._look_at_primary(sample):
+            return
         state = unit.permit.state
         if state in (PermitState.OPEN, PermitState.OUT):
             self._repeat(sample)
@@ -201,11 +201,16 @@ class Isolating:
         ways = "; ".join(unit.ways().lines())
         if unit.rests_on == NO_LOAD:
             return f"disconnect every load, also what reads as 0 A, then say so: {ways}"
-        name = unit.secondary_name()
-        pull = "PULL ITS PLUG NOW if it is still in, then say that it is out"
+        return f"{self._pull_words(sample)}: {ways}"
+
+    def _pull_words(self, sample: Sample) -> str:
+        unit = self.unit
+        words = (
+            f"source {unit.secondary_name()} reads dead. PULL ITS PLUG NOW if it is still in, then say that it is out"
+        )
         if supply_still_reads_ok(sample, unit.secondary()):
-            pull += " (its 24 V supply still reads ok: look again which plug is out)"
-        return f"source {name} reads dead. {pull}: {ways}"
+            words += " (its 24 V supply still reads ok: look again which plug is out)"
+        return words
 
     def _report_refused_words(self) -> None:
         unit = self.unit
@@ -214,16 +219,16 @@ class Isolating:
             unit.record("word_refused", reason=text[:200])
         unit.hearing.refusals.clear()
 
-    def _look_at_primary(self, sample: Sample) -> None:
+    def _look_at_primary(self, sample: Sample) -> bool:
         """The primary went while something may be pulled: put it back, but not within 35 s of the unit's own transfer,
-        unless the load is dark (FA156201)."""
+        unless the load is dark (FA156201). True: said, and nothing beside it may say otherwise."""
         unit, primary = self.unit, self.unit.primary
         if unit.rests_on == NO_LOAD or primary is None or unit.permit.state is not PermitState.WITHDRAWN:
             self.gone_since = None
-            return
+            return False
         if not sample.answered or unit.reads_live(primary):
             self.gone_since = None
-            return
+            return False
         now = unit.clock.now()
         self.gone_since = now if self.gone_since is None else self.gone_since
         dark = not unit.reads_live(primary.other)
@@ -236,6 +241,7 @@ class Isolating:
         if sample.ats.settings.preferred_source.is_(Preferred.NONE):
             text += "; it prefers none and will not move the load back: name the other input primary"
         unit.say(text, "primary gone")
+        return True
 
     # -- ending --------------------------------------------------------------------------------------------------
 

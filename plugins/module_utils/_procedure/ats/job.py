@@ -82,6 +82,7 @@ class AtsEndings:
         with suppress(Exception, Interrupted):
             state = conclude(unit, given, ended.quick) if unit.observer.samples else given or _by_evidence(unit)
         close_if_nothing_out(unit)
+        self._report["permit"] = unit.permit.to_record()
         return state.value, _told(unit, state, stop.details if stop else {})
 
     def interrupted(self, message: str, state: str | None) -> Stop:
@@ -213,10 +214,17 @@ def _nothing_to_judge(unit: Unit, report: dict[str, Any], entry: Entry) -> None:
 def _state_of_nothing(unit: Unit, entry: Entry) -> State:
     if entry.kind is EntryKind.CONTROLLER_LOST:
         return State.CONTROLLER_LOST_ISOLATED if unit.isolated_when_last_heard else State.CONTROLLER_LOST_LIVE
-    if entry.kind is EntryKind.WATCH:
-        return State.WATCH
+    return State.WATCH if entry.kind is EntryKind.WATCH else _nothing_left(unit, State.UNCHANGED_NOT_REDUNDANT)
+
+
+def _nothing_left(unit: Unit, not_redundant: State) -> State:
+    """Nothing is to be sent, and all is quiet. Under an open permit restore still has the last word: full redundancy
+    says nothing of loads that were taken off."""
+    permit = unit.permit
+    if permit.was_out and permit.state is not PermitState.CLOSED:
+        return State.SETTLED if permit.state is PermitState.SETTLED else State.NOTHING_SENT
     redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
-    return State.UNCHANGED if redundant else State.UNCHANGED_NOT_REDUNDANT
+    return State.UNCHANGED if redundant else not_redundant
 
 
 def _check_state(unit: Unit, report: dict[str, Any]) -> None:
@@ -315,8 +323,7 @@ def do_upgrade(unit: Unit, report: dict[str, Any]) -> None:
     elif entry.kind is EntryKind.WATCH:
         _refuse_open_failure(unit)
         # Where nothing is disconnected nothing is left to restore: a healthy unit reads unchanged.
-        redundant = unit.observer.newest.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
-        _finish(unit, report, State.UNCHANGED if redundant else State.SETTLED)
+        _finish(unit, report, _nothing_left(unit, State.SETTLED))
     else:
         _interlock(report, unit.verdict())
         _finish(unit, report, State.SETTLED)

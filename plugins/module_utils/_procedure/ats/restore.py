@@ -14,6 +14,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     in_range,
     primary_healthy,
     primary_selected,
+    secondary_dead,
     switch_healthy,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Return
@@ -29,6 +30,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     Redundancy,
     Source,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline import baseline, verify
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import refuse_foreign
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import span_text
@@ -83,8 +85,11 @@ class Restoring:
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
-        self.source = unit.primary.other if unit.primary is not None else None
-        self.rules = Rules(Method.SINGLE_SOURCE, unit.primary)
+        # SAFETY 4.8: after the dark rack, or a wrong plug, the input that is in is relied on and the other is released.
+        self.turned = _primary_is_out(unit)
+        kept = unit.primary.other if self.turned and unit.primary is not None else unit.primary
+        self.source = kept.other if kept is not None else None
+        self.rules = Rules(Method.SINGLE_SOURCE, kept)
         self.loads = unit.rests_on == NO_LOAD or unit.permit.loads_off
         # With no load the inputs were left as they were; a cold start has left one of them out, and it comes first.
         self.plug = unit.rests_on != NO_LOAD or unit.permit.source_off
@@ -239,7 +244,8 @@ class Restoring:
         unit = self.unit
         if not sample.answered:
             return "the card does not answer"
-        checks = [controller_comm, switch_healthy, *((primary_healthy, primary_selected) if self.plug else ())]
+        selected = _selected if self.turned else primary_selected
+        checks = [controller_comm, switch_healthy, *((primary_healthy, selected) if self.plug else ())]
         wrong = next((found for check in checks if not (found := check(sample, self.rules)).ok), None)
         if wrong is not None:
             return str(wrong.observed)
@@ -355,7 +361,8 @@ class Restoring:
         name = self._secondary().name
         if not self.given and not self.seen_back:
             self._refuse_unallowed(sample)
-        stays = sample.answered and primary_healthy(sample, self.rules).ok
+        # That row names the inputs as the options do.
+        stays = sample.answered and primary_healthy(sample, self.rules).ok and not self.turned
         raise Stop(
             "timeout",
             f"source {name} is not back, in range and redundant after {unit.options.action_timeout_s:.0f} s",
@@ -368,7 +375,8 @@ class Restoring:
         why = self.problem or "it was not measured without a break for long enough"
         state, asked, name = None, "", primary.name
         preferred = sample.ats.settings.preferred_source
-        if preferred.is_(Preferred[primary.other.name]) and sample.ats.selected_source.is_(primary):
+        away = preferred.is_(Preferred[primary.other.name]) and sample.ats.selected_source.is_(primary)
+        if away and not self.turned:
             state, asked = State.SETTINGS_DIFFER, f"preferred source is {preferred.shown()}: set it to {name} or none"
             # Verify has to know that whoever does so does what was asked.
             wanted = [Preferred[name].name, Preferred.NONE.name.lower()]
@@ -379,6 +387,20 @@ class Restoring:
             state=state,
             details={"differences": (asked,)} if asked else {},
         )
+
+
+def _primary_is_out(unit: Unit) -> bool:
+    """The load is on the other input, which reads live, and the primary reads dead: measured, whatever was planned."""
+    primary, sample = unit.primary, unit.observer.newest
+    if primary is None or not sample.answered or not sample.ats.selected_source.is_(primary.other):
+        return False
+    return unit.reads_live(primary.other) and secondary_dead(sample, Rules(Method.SINGLE_SOURCE, primary.other)).ok
+
+
+def _selected(sample: Sample, rules: Rules) -> Found:
+    """Of the input that is in: the unit goes back to its preferred one by itself, once that is good again."""
+    selected = sample.ats.selected_source
+    return Found(rules.primary is not None and selected.is_(rules.primary), f"selected {selected.shown()}")
 
 
 def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None) -> str:

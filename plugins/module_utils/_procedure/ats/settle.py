@@ -12,6 +12,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     primary_healthy,
     secondary_dead,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness import other_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState, What
@@ -61,8 +62,7 @@ def clock_text(seconds: float) -> str:
 
 
 class Settling:
-    """``strict``: the inputs must stay isolated, since an app was sent with them so. Else they only stay as they "
-    "are."""
+    """``strict``: an app was sent with the inputs isolated, and they must stay so. Else they only stay as they are."""
 
     def __init__(self, unit: Unit, what: str, strict: bool, failures_end: bool = True) -> None:
         self.unit, self.what, self.strict = unit, what, strict
@@ -76,6 +76,8 @@ class Settling:
         self._before: Sample | None = None
         self._why = ""
         self._load_said_s: float | None = None
+        good = unit.observer.good
+        self._card = good.identity if good is not None else None
 
     def run(self) -> None:
         """Returns when settled. Raises Stop otherwise."""
@@ -116,6 +118,9 @@ class Settling:
     def _follow(self, sample: Sample) -> None:
         unit, now = self.unit, self.unit.clock.now()
         self._say_load(sample, now)
+        if sample.answered and self._card is not None and not unit.disturbance:
+            # A restart is tolerated here; what somebody else has sent meanwhile is not.
+            unit.disturbance = other_firmware(self._card, sample.identity)
         fine, self._why = self._as_it_should(sample)
         since = unit.observer.watch().unbroken_since_s
         if not sample.answered and since is not None:
@@ -213,8 +218,14 @@ class Settling:
         return self._log_agrees(facts, now, calm, needed)
 
     def _watched(self, now: float, calm: float) -> float:
-        """How long all was as it should be; a run that only watches builds on the permit's earlier process (4.8)."""
-        return now - calm + (0.0 if self.strict else self.unit.carried_watch_s)
+        """How long all was as it should be; restore builds on the permit's earlier process (SAFETY 4.8).
+
+        Where an app has not settled nothing is carried over: that process watched the controller, and while it did
+        the inputs may have been others.
+        """
+        unit = self.unit
+        alone = self.strict or unit.permit.unsettled or unit.keeper.open_app
+        return now - calm + (0.0 if alone else unit.carried_watch_s)
 
     def _log_agrees(self, facts: LogFacts, now: float, calm: float, needed: float) -> bool:
         unit = self.unit

@@ -192,7 +192,8 @@ class Unit(Run[Sample]):
         self.open(step, writing, method=self.options.method.value)
         if self.store is not None:
             self._load_earlier()
-        self.keeper.open(self.earlier)
+        if self.locks is not None:
+            self.locks.name(permit=self.permit.number)
         if writing and self.locks is not None and self.peer_keys:
             self.locks.share(self.peer_keys)
         for other in self.others:
@@ -210,6 +211,13 @@ class Unit(Run[Sample]):
         )
         if writing and self.judged["unit_removed"].ok and self.permit.state is not PermitState.NONE:
             self.keeper.send(What.REMOVED, self.judged["unit_removed"].text)
+
+    def head(self) -> Mapping[str, Any]:
+        return {"permit": self.permit.number}
+
+    def read_earlier(self) -> None:
+        super().read_earlier()
+        self.keeper.open(self.earlier)
 
     def _take_over(self) -> None:
         """What a dead process left: its permission is withdrawn before anything is measured, its file is accounted "
@@ -666,10 +674,8 @@ class Unit(Run[Sample]):
             self.disturbance = another_unit(before, sample)
         if self.disturbance:
             return
-        if self.tolerates_restarts and again:
-            return
         if not self.expect_restart:
-            self.disturbance = foreign_hand(before, sample, self.sent.nothing)
+            self.disturbance = foreign_hand(before, sample, self.sent.nothing, self.tolerates_restarts)
         elif again and not self.tolerates_restarts and self.observer.restarts > self.restarts_before_send + 1:
             # One restart is this run's own doing; the firmware that follows it is proved by await_restart.
             self.disturbance = "the card restarted once more, and not by this run"

@@ -98,7 +98,11 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
 
 
 def _ask_anew(unit: Unit, app_seen: bool) -> None:
-    """The deed has ended while the AOS went out: nothing more is sent before it is said again."""
-    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY) or not app_seen:
+    """The deed has ended while the AOS went out: nothing more is sent before it is said again.
+
+    A card whose app is still starting is waited for: nobody can be asked before the inputs can be measured.
+    """
+    if unit.options.method in (Method.APP_ONLY, Method.RECOVERY):
         raise Stop("refused", f"the word that {unit.what_is_out()} has ended: say it again, and run again")
-    isolate(unit)
+    if app_seen:
+        isolate(unit)

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import VOID, State
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import EXPECTED
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import DEEDS, PROMISES, STATEMENTS
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import EXPECTED as GUARDED
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd
 from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS, RUNS
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import EntryKind
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.restore import LOADS_LAST
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import LOAD_ON
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
@@ -145,6 +148,16 @@ def test_states_checks_and_entries_are_all_named(name: str) -> None:
     assert set(fields["state"]["choices"]) == {state.value for state in State}
     assert set(fields["entry.kind"]["choices"]) == {kind.value for kind in EntryKind}
     assert fields["interlock.checks.id"]["sample"] in EXPECTED
+
+
+def test_the_guide_names_every_state_and_every_sentence_of_the_safety_page() -> None:
+    guides = PLUGINS.parent / "docs" / "docsite" / "rst"
+    upgrade = " ".join((guides / "guide_upgrade.rst").read_text(encoding="utf-8").split())
+    assert [state.value for state in State if f"``{state.value}``" not in upgrade] == []
+    assert [word for word in (*PROMISES, *DEEDS, *STATEMENTS) if f"``{word}``" not in upgrade] == []
+    assert VOID in upgrade and LOAD_ON in upgrade and LOADS_LAST in upgrade
+    safety = (guides / "guide_safety.rst").read_text(encoding="utf-8")
+    assert [check for check in EXPECTED if f"``{check}``" not in safety] == []
 
 
 @pytest.mark.parametrize("name", sorted(RUNS))

@@ -4,19 +4,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import recovery
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._module import RUNS
-from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
+from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs, ats_recovery_info
 from ansible_collections.dcops.apc.plugins.module_utils._runs._specs import ArgumentSpec, OptionError, check_options
+from ansible_collections.dcops.apc.plugins.module_utils._runs._unit import options_of
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"stability_s": 29.9}, "stability_s must be from 30 to 3600, not 29.9"),
+        ({"stability_s": 29.9}, "stability_s must be from 30 to 120, not 29.9"),
+        ({"stability_s": 120.1}, "stability_s must be from 30 to 120, not 120.1"),
         ({"stability_s": float("nan")}, "stability_s must be"),
         ({"poll_interval_s": 3.1}, "poll_interval_s must be from 0.1 to 3"),
         ({"poll_interval_s": 0.0}, "poll_interval_s must be"),
@@ -35,7 +40,15 @@ def test_bad_values_are_refused_in_words(params: dict[str, Any], words: str) -> 
 
 
 @pytest.mark.parametrize(
-    "params", [{"stability_s": 30.0}, {"poll_interval_s": 3.0}, {"snmp_port": None}, {"transfer_protocol": "auto"}, {}]
+    "params",
+    [
+        {"stability_s": 30.0},
+        {"stability_s": 120.0},
+        {"poll_interval_s": 3.0},
+        {"snmp_port": None},
+        {"transfer_protocol": "auto"},
+        {},
+    ],
 )
 def test_good_values_pass(params: dict[str, Any]) -> None:
     check_options(params)
@@ -117,3 +130,23 @@ def test_the_rules_name_only_options_that_there_are(name: str) -> None:
 def test_the_runs_share_no_lists() -> None:
     _specs.ATS_UNIT.rules["required_if"][0][2].append("not one")
     assert "not one" not in str(_specs.ATS_UNIT.rules)
+
+
+def test_recovery_watches_for_longer_than_an_option_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ceiling is an option's: the second look, for a download whose end no log tells, is the run's own."""
+    spec = _specs.ATS_UNIT.options
+    params = {name: entry.get("default") for name, entry in spec.items()}
+    watched: list[float] = []
+
+    def over(given: dict[str, Any], *_more: Any) -> dict[str, Any]:
+        watched.append(Bounds.for_factor(1.0, options_of(given).stability_s).stability_s)
+        return {}
+
+    monkeypatch.setattr(ats_recovery_info, "run_job", over)
+    monkeypatch.setattr(recovery, "waits_for_a_download", lambda checks: True)
+    monkeypatch.setattr(recovery, "after_measuring", lambda decided, *more: decided)
+    decided: Any = SimpleNamespace(method="recovery", next_step=recovery.NextStep.SEND)
+    nothing: Any = None
+    ats_recovery_info._measure(params, nothing, nothing, {}, nothing, nothing, decided)
+    assert watched == [30.0, 330.0]
+    assert watched[1] > _specs.RANGES["stability_s"][1]

@@ -17,7 +17,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.harmless import 
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.readings import text
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import clean
 
-PLUGINS = Path(__file__).parents[4] / "plugins"
+PLUGINS = Path(__file__).parents[5] / "plugins"
 HOSTILE = [
     ("a\x1b[2Jb", "a\\x1b[2Jb"),
     ("a\u202eb", "a\\u202eb"),

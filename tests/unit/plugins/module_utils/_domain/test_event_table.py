@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.dcops.apc.plugins.module_utils._domain import event_table as table
 from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import ByText, KnownEvent
 
-PLUGINS = Path(__file__).parents[4] / "plugins"
+PLUGINS = Path(__file__).parents[5] / "plugins"
 ROWS = [pytest.param(event, id=f"{number} {event.kind}") for number, event in enumerate(table.EVENTS)]
 
 
