@@ -32,7 +32,10 @@ DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
 # What the run asks a person at the rack to do: to pull a plug, to say that it is out, to put it back.
 MAY = re.compile(r"you may (disconnect|reconnect) source ([AB]) now")
 SAY = re.compile(r"source ([AB]) reads dead\. PULL ITS PLUG NOW")
+LOADS = "you may connect the loads now"
 DEED = "secondary_disconnected"
+# What he connects first when the run lets him.
+FIRST_LOAD_A = 2.0
 # Saying the same word again within this time would only say it to the run that has just taken it.
 SAID_S = 5.0
 # Becomes the leader of a session with the terminal as its own; then the shell's part: a job in front or behind.
@@ -355,6 +358,8 @@ class Electrician:
             self._order(found[1], found[2])
         elif asked:
             self._order("say", asked[1])
+        elif LOADS in line:
+            self._order("load", "")
 
     def _order(self, verb: str, source: str) -> None:
         self._orders.append((verb, source))
@@ -367,12 +372,20 @@ class Electrician:
                 verb, source = self._orders.pop(0)
             except IndexError:
                 continue  # taken back in the meantime
-            if verb != "reconnect":
+            if verb == "load":
+                self._load()
+            elif verb != "reconnect":
                 slipped = self._pull(source)
                 if not slipped:
                     self._say(source)
             elif self._move(source, plugged=True):
                 self.tell(f"plugs input {source} back in")
+
+    def _load(self) -> None:
+        with contextlib.suppress(OSError):
+            if self.device.truth()["load_current_a"] == 0:
+                self.device.patch(load_current_a=FIRST_LOAD_A)
+                self.tell("connects a load")
 
     def _pull(self, source: str) -> bool:
         """True: it was another one."""

@@ -10,6 +10,7 @@ The person of these histories does what the role asks for: backup, load off, bot
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -312,3 +313,18 @@ def test_an_outage_that_was_planned_for_days_uses_the_backup_of_before(tmp_path:
     report = case.recover()
     assert "error" not in report and report.get("backup") is None, report
     assert case.sound()["controller"]["alive"]
+
+
+def test_the_loads_are_released_again_although_the_source_is_back(tmp_path: Path) -> None:
+    """The recovery's role waits for the other input, and then once more for the loads: that one is in already."""
+    case = Case(tmp_path, NOTHING_SHOWN)
+    case.cold_start()
+    assert "error" not in case.recover()
+    case.bench.electrician()
+    options = case.options(method=Method.SINGLE_SOURCE)
+    report = case.bench.run(job.do_restore, options)
+    assert report["state"] == "closed_loads", report
+    report = case.bench.run(job.do_restore, replace(options, method=Method.NO_LOAD))
+    assert report["state"] == "closed_loads", report
+    assert "you may connect the loads now" in case.bench.lines and "you may reconnect" not in case.bench.lines
+    assert case.sound()["redundant"]

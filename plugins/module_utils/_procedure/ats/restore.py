@@ -175,7 +175,7 @@ class Restoring:
         if what is What.WITHDRAW:
             self._withdraw(self.problem)
         elif what is What.RELEASE:
-            self._release(sample)
+            self._release(back is not None)
         elif what is What.AGAIN:
             unit.keeper.send(what)
         elif what is What.BACK or (steady and unit.permit.state in (PermitState.NONE, PermitState.CLOSED)):
@@ -242,17 +242,19 @@ class Restoring:
             unit.say(f"source {secondary.name} is back, watching {left:.0f} s more; touch no plug", "watching")
         return self.back_since
 
-    def _problem(self, sample: Sample) -> str:
-        """What stands against a release at this moment."""
+    def _problem(self, sample: Sample, back: bool = False) -> str:
+        """What stands against a release at this moment. ``back``: of the loads, behind a source that has returned."""
         unit = self.unit
         if not sample.answered:
             return "the card does not answer"
         selected = _selected if self.turned else primary_selected
-        checks = [controller_comm, switch_healthy, *((primary_healthy, selected) if self.plug else ())]
+        # A unit that prefers the source which is back may have moved to it: no plug is touched on this word any more.
+        of_plug = (primary_healthy,) if back else (primary_healthy, selected)
+        checks = [controller_comm, switch_healthy, *(of_plug if self.plug else ())]
         wrong = next((found for check in checks if not (found := check(sample, self.rules)).ok), None)
         if wrong is not None:
             return str(wrong.observed)
-        if self.plug and self.seen_back:
+        if self.plug and self.seen_back and not back:
             return f"source {self._secondary().name} is in already"
         same = unit.same()
         if not same.ok:
@@ -272,9 +274,10 @@ class Restoring:
         recently = transferred is not None and now - transferred < TRANSFER_WAIT_S
         return now - self.fine_since >= self.again_s and not recently
 
-    def _release(self, sample: Sample) -> None:
+    def _release(self, back: bool) -> None:
+        """``back``: no source is out (any more), so what is released is the loads."""
         unit = self.unit
-        if not self.plug:
+        if not self.plug or back:
             self._release_loads()
             return
         name = self._secondary().name
@@ -310,7 +313,10 @@ class Restoring:
         unit = self.unit
 
         def still() -> bool:
-            return not _inputs_problem(unit, unit.observer.fresh(), baseline(unit))
+            sample = unit.observer.fresh()
+            if not self.plug:
+                return not _inputs_problem(unit, sample, baseline(unit))
+            return not self._problem(sample, back=True) and self._in_order(sample, unit.clock.now()) is not None
 
         if unit.keeper.give(What.RELEASE, "you may connect the loads now", still, unit.given_words()):
             self.given = self.loads_said = True
