@@ -95,6 +95,8 @@ class LogTracker:
         # What evidence has of before this run: the log of the newest backup, and the starts that are spent.
         self.earlier: EventLog | None = None
         self.used: list[str] | None = None
+        # Begun rows whose download an earlier run has watched to its end.
+        self.ended: set[str] = set()
         # Cannot be told what earlier runs have sent: then no cold start is a new one.
         self.unsure = False
         self._cold_start: ColdStart | None = None
@@ -138,7 +140,7 @@ class LogTracker:
             self.own_logins = self.own_transfers = 0
         self.current, self._fetched_s = log, now_s
         begun = download_in_progress(log)
-        if begun is None:
+        if begun is None or _digest(begun) in self.ended:
             self._begun = ""
         elif begun.line != self._begun:
             self._begun, self._begun_seen_s = begun.line, now_s
@@ -146,6 +148,11 @@ class LogTracker:
     def forget_begun(self) -> None:
         """After a restart a row that reads like an old one may be a new one: a clock that was reset repeats itself."""
         self._begun = ""
+        self.ended.clear()
+
+    def begun_rows(self) -> list[str]:
+        """For a later process: what has been begun by this log is over, where the unit has settled."""
+        return [_digest(row) for row in self.current.rows if row.kind == _BEGUN] if self.current is not None else []
 
     def rebase(self, file: str) -> None:
         """From now on "new" means newer than the log just read: ``file`` is about to be sent."""

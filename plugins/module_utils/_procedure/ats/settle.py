@@ -110,7 +110,13 @@ class Settling:
             unit.keeper.send(What.SETTLED)
         unit.keeper.files.pop("app", None)
         unit.keeper.torn = False
-        unit.record("settled", aos=str(card.aos.version), app=str(card.app.version), unit=unit.unit_facts())
+        unit.record(
+            "settled",
+            aos=str(card.aos.version),
+            app=str(card.app.version),
+            unit=unit.unit_facts(),
+            ended=unit.log.begun_rows(),
+        )
         unit.say("settled", "settled")
 
     # -- every sample --------------------------------------------------------------------------------------------

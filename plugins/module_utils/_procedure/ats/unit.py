@@ -307,6 +307,9 @@ class Unit(Run[Sample]):
             self.log.used = used_starts(self.earlier)
         except ValueError:
             self.log.unsure = True
+        for record in self.earlier:
+            if record.get("kind") == "settled" and isinstance(record.get("ended"), list):
+                self.log.ended = {str(digest) for digest in record["ended"]}
         newest = last_backup(self.earlier)
         if newest is None:
             return
