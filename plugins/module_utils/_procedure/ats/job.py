@@ -82,7 +82,9 @@ class AtsEndings:
         with suppress(Exception, Interrupted):
             state = conclude(unit, given, ended.quick) if unit.observer.samples else given or _by_evidence(unit)
         close_if_nothing_out(unit)
-        self._report["permit"] = unit.permit.to_record()
+        if unit.locks is not None:
+            # A look works under no permit of its own.
+            self._report["permit"] = unit.permit.to_record()
         return state.value, _told(unit, state, stop.details if stop else {})
 
     def interrupted(self, message: str, state: str | None) -> Stop:
