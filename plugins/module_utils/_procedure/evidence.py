@@ -48,6 +48,10 @@ SCHEMA = 2
 _STRANGE = re.compile(r"[^\x21-\x7e]+")
 
 
+# Too many, or too long, for a result; they are in the file.
+UNTOLD = frozenset({"sample", "run", "readings", "log", "watching"})
+
+
 class Evidence:
     """Append-only. The file is named by time, run and the unit's keys, so that a later run finds it by any of them.
 
@@ -99,7 +103,7 @@ class Evidence:
             os.fsync(self._handle)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}") from exc
-        if kind not in ("sample", "run", "readings"):
+        if kind not in UNTOLD:
             self.summary.append(record)
 
     def _append(self, data: bytes) -> None:
@@ -166,7 +170,7 @@ class NoEvidence:
         self.summary: list[dict[str, Any]] = []
 
     def write(self, kind: str, wall: datetime, **fields: Any) -> None:
-        if kind not in ("sample", "readings"):
+        if kind not in UNTOLD:
             self.summary.append({"t": wall.isoformat(timespec="milliseconds"), "kind": kind, **fields})
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Seen
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence, NoEvidence, history
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import UNTOLD, Evidence, NoEvidence, history
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import Observer
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.session import Book, Session
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import (
@@ -31,8 +31,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.types import 
 S = TypeVar("S", bound=Seen)
 # In full they are in the file; in a result they would bury the instruction.
 BULKY = frozenset({"checks", "judged"})
-# Too many of them for a summary.
-_UNTOLD = frozenset({"sample", "run", "readings"})
 
 
 class Progress(Protocol):
@@ -254,7 +252,7 @@ class Run(Generic[S]):
         try:
             self.evidence.write(kind, wall, device_s=device_s, **fields)
         except Stop:
-            if kind not in _UNTOLD:
+            if kind not in UNTOLD:
                 # The result tells it all the same.
                 lost = {"t": wall.isoformat(timespec="milliseconds"), "kind": kind, "written": False, **fields}
                 self.evidence.summary.append(self._hide(lost))
