@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,9 @@ def test_module_and_action_agree(book: Book, devices: dict[str, Any], closed_por
     book.both("missing", "ats_firmware", {**unit, "src": "/nowhere/public/apc_hw02_aos_392.bin"})
     book.both("word", "ats_firmware", {**unit, "confirmations": "yes"})
     book.both("package", "firmware_package_info", {"src": src})
-    book.both("plan", "ats_firmware", {**unit, "ephemeral_state": True}, check_mode=True)
+    promise = {"what": "will_disconnect_secondary", "unit": f"5A1511T00001@{datetime.now().astimezone():%Y-%m-%d}"}
+    planned = {**unit, "ephemeral_state": True, "confirmations": [promise]}
+    book.both("plan", "ats_firmware", planned, check_mode=True)
     book.both("wrong", "ats_interlock_info", {**unit, "password": SECRET})
     play = book.run("-vvv")
     for key in {name.rpartition("_")[0] for name in play.results}:

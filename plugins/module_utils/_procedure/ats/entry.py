@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LONG_UPTIME_S, failed_stands
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import (
+    LONG_UPTIME_S,
+    download_open,
+    failed_stands,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwareFile
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
@@ -117,6 +121,9 @@ def _nothing_differs(unit: Unit, app: FirmwareFile, readable: bool) -> Entry:
             EntryKind.CONTROLLER_LOST, f"communication with the controller: {sample.ats.controller_comm.shown()}"
         )
     failed = failed_stands(facts, unit.observer.watch(), established)
+    if failed and facts.failed_then_begun and download_open(facts, unit.observer.watch()):
+        # A later download may have ended without one: its 300 s are watched before anything is sent again.
+        return Entry(EntryKind.WATCH, f"a download was begun behind the failed one: {facts.begun}")
     if failed:
         return Entry(EntryKind.RESEND_APP, f"a download into the controller failed: {failed}", (app,))
     left = unit.keeper.open_file
