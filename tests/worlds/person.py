@@ -130,6 +130,8 @@ class Person:
     def live(self, now_s: float) -> None:
         if self._busy:
             return  # what he does may let time pass
+        if not self._inbox and self._wants is None and not self._words:
+            return  # most of the time he has nothing to read, to do or to say
         self._busy = True
         try:
             while self._inbox and self._inbox[0][0] <= now_s:

@@ -56,7 +56,7 @@ def _object_id(value: RawValue | None, _absent: Reading[Any]) -> str | None:
     return ".".join(map(str, value[:64])) if isinstance(value, tuple) else None
 
 
-def _uptime(value: RawValue | None, _absent: Reading[Any]) -> float | None:
+def uptime_s(value: RawValue | None, _absent: Reading[Any] = ABSENT) -> float | None:
     return value / 100 if isinstance(value, int) and 0 <= value < 2**32 else None
 
 
@@ -75,7 +75,7 @@ _ADDRESSES = Rows("addresses", after=((127, 255, 255, 255),))
 FIELDS: tuple[Field, ...] = (
     Field(o.SYS_DESCR, _identity, "identity", watched=True),
     Field(o.SYS_OBJECT_ID, _object_id, "object_id", watched=True),
-    Field(o.SYS_UP_TIME, _uptime, "uptime_s", watched=True),
+    Field(o.SYS_UP_TIME, uptime_s, "uptime_s", watched=True),
     Field(o.SYS_NAME, plain_text, "name", watched=True),
     Field(o.LAST_TRANSFER, _last_transfer, "last_transfer", watched=True),
     Field(o.IP_AD_ENT_ADDR, _address, "addresses", watched=True, rows=_ADDRESSES),

@@ -11,7 +11,7 @@ kept until something changes; only sysUpTime is made on reading.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import ups_mib
 from .devicefile import Cell, Oid, oid_of
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from .model import Unit
 
 
+Answer: TypeAlias = tuple[Oid, Any] | None
+
+
 class View:
-    __slots__ = ("_ready", "cells", "keys")
+    __slots__ = ("_ready", "_whole", "cells", "keys")
 
     def __init__(self, cells: dict[Oid, Cell]) -> None:
         self.cells = cells
         self.keys = sorted(cells)
         self._ready: dict[Oid, tuple[Oid, str, Any] | None] = {}
+        self._whole: dict[tuple[Oid, ...], tuple[tuple[Answer, ...], tuple[int, ...]]] = {}
 
     def next(self, oid: Oid) -> tuple[Oid, str, Any] | None:
         try:
@@ -42,6 +46,18 @@ class View:
             if len(self._ready) < 4096:
                 self._ready[oid] = found
             return found
+
+    def request(self, oids: tuple[Oid, ...]) -> tuple[tuple[Answer, ...], tuple[int, ...]]:
+        """The successors of all of them, and which of these have no ready value. A run asks the same few requests."""
+        known = self._whole.get(oids)
+        if known is None:
+            found = [self.next(oid) for oid in oids]
+            answers = tuple(None if one is None else (one[0], one[2]) for one in found)
+            unready = tuple(at for at, one in enumerate(answers) if one is not None and one[1] is None)
+            known = answers, unready
+            if len(self._whole) < 256:
+                self._whole[oids] = known
+        return known
 
 
 def render(unit: Unit) -> dict[Oid, Cell]:

@@ -295,6 +295,16 @@ class Unit:
             return (found[0], "ticks", self.card.uptime_ticks)
         return found
 
+    def snmp_request(self, oids: tuple[Oid, ...]) -> list[mib.Answer]:
+        """snmp_next of each of them, without the kinds."""
+        self.last_traffic_s = self.line.now
+        ready, unready = (self._view or self._current()).request(oids)
+        answers = list(ready)
+        for at in unready:
+            name, _value = answers[at]
+            answers[at] = (name, self.card.uptime_ticks)
+        return answers
+
     def snmp_set(self, oid: Oid, value: int | bytes | Oid, who: str = "", may: bool = True) -> str:
         """Recorded whatever comes of it; returns the error's name or "". ``may``: the asker has the right to write."""
         self.traffic()

@@ -141,15 +141,8 @@ class VirtualSnmp:
         return delay < self.timeout_s and self.unit.snmp_up and self.community in self.unit.communities
 
     def _answer(self, oids: Sequence[Oid]) -> list[tuple[Oid, Any] | None]:
-        step = self.unit.snmp_next
-        answers: list[tuple[Oid, Any] | None] = []
-        size = 40
-        for oid in oids:
-            found = step(oid)
-            answers.append(None if found is None else (found[0], found[2]))
-            size += 18
-        self.bytes_received += size
-        return answers
+        self.bytes_received += 40 + 18 * len(oids)
+        return self.unit.snmp_request(tuple(oids))
 
     def close(self) -> None:
         pass
