@@ -291,7 +291,7 @@ class History:
 
     def _watch(self, now: float, quietly: bool = False) -> None:
         power, card = self.device.power, self.device.card
-        if not (power.both_live and power.load_a > 0):
+        if not (power.load_a > 0 and power.both_live):
             self.seen_unsafe_s = 0.0
         elif (
             self.device.snmp_up

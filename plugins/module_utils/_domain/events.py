@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
@@ -209,6 +210,8 @@ def _is_retrieval(row: EventRow) -> bool:
     return not row.text or (match is not None and len(match.group("rest")) < 20)
 
 
+# A log is read again with a row or two more.
+@lru_cache(maxsize=1024)
 def _parse_row(line: str) -> EventRow | None:
     when = _WHEN.match(line)
     if when is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 
@@ -56,22 +57,32 @@ class CardIdentity:
     manufactured: str | None = None
     app_status: str | None = None
 
-    @property
+    def __hash__(self) -> int:
+        # All else is read out of it.
+        return hash(self.description)
+
+    @cached_property
+    def who(self) -> tuple[str | None, ...]:
+        """What must stay the same while one card is being watched."""
+        names = (self.model, self.serial, self.aos.file, str(self.aos.version), self.app.file, str(self.app.version))
+        return (*names, str(self.simulated))
+
+    @cached_property
     def hardware(self) -> str | None:
         """hw02 (NMC1), hw05 (NMC2), hw21 (NMC3), from the AOS file name: the model does not give the platform."""
         match = _HARDWARE.match(self.aos.file or "")
         return match.group(1) if match and match.group(2) == "aos" else None
 
-    @property
+    @cached_property
     def app_token(self) -> str | None:
         match = _HARDWARE.match(self.app.file or "")
         return match.group(2) if match else None
 
-    @property
+    @cached_property
     def simulated(self) -> int | None:
         return simulated_factor(self.description)
 
-    @property
+    @cached_property
     def oddly_simulated(self) -> bool:
         """It says that it is simulated, but not in the form that fixes its speed: its clock is not known."""
         return "SIMULATED" in self.description and self.simulated is None

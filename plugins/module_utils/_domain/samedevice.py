@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import islice
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import (
+    CardIdentity,
     parse_banner,
     simulated_mark,
     usable_name,
@@ -61,6 +62,17 @@ class LoginFacts:
     banner: str = ""
     event_head: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What answers by SNMP, as one reading has it."""
+
+    identity: CardIdentity
+    unit_serial: str | None
+    unit_model: str | None
+    name: str | None
+    addresses: tuple[str, ...]
 
 
 @dataclass
@@ -178,18 +190,25 @@ def same_unit(sample: Seen, login: LoginFacts | None) -> Found:
     The address that was dialled is no input here and proves nothing: behind a forward two units share it. An address
     counts only where the unit lists it itself (ipAdEntAddr) and its own file, read over the login, shows it too.
     """
-    card, model = sample.identity, sample.unit_model
     if not sample.answered:
         return Found(False, "no answer", missing=True)
+    side = _Side(sample.identity, sample.unit_serial, sample.unit_model, sample.name, sample.addresses)
+    return _same(side, login)
+
+
+# Asked at every sample of a run, and of most the same.
+@lru_cache(maxsize=64)
+def _same(side: _Side, login: LoginFacts | None) -> Found:
+    card, model = side.identity, side.unit_model
     if card.model and model and card.model != model:
         return Found(False, f"the card calls itself {card.model}, the ATS {model}")
     if login is None:
         return Found(False, "nothing was read over the sending login yet", missing=True)
     head, config = _read_head(login.event_head), _read_config(login.config)
-    problem = _contradiction(sample, login, head, config)
+    problem = _contradiction(side, login, head, config)
     if problem:
         return Found(False, problem)
-    proof = _proof(sample, head) or _proof(sample, config)
+    proof = _proof(side, head) or _proof(side, config)
     if not proof:
         return Found(
             False,
@@ -199,13 +218,13 @@ def same_unit(sample: Seen, login: LoginFacts | None) -> Found:
     return Found(True, f"{proof} read by SNMP and over {login.protocol}{note}")
 
 
-def _contradiction(sample: Seen, login: LoginFacts, head: _Shown, config: _Shown) -> str:
-    return _other_banner(sample, login) or _other_mark(sample, login) or _other_address(sample, head, config)
+def _contradiction(side: _Side, login: LoginFacts, head: _Shown, config: _Shown) -> str:
+    return _other_banner(side, login) or _other_mark(side, login) or _other_address(side, head, config)
 
 
-def _other_banner(sample: Seen, login: LoginFacts) -> str:
-    card, banner = sample.identity, parse_banner(login.banner)
-    model = sample.unit_model or card.model
+def _other_banner(side: _Side, login: LoginFacts) -> str:
+    card, banner = side.identity, parse_banner(login.banner)
+    model = side.unit_model or card.model
     if banner.model and model and banner.model != model:
         return f"the {login.protocol} banner names {banner.model}, SNMP {model}"
     if banner.aos and card.aos.version and banner.aos != card.aos.version:
@@ -213,8 +232,8 @@ def _other_banner(sample: Seen, login: LoginFacts) -> str:
     return ""
 
 
-def _other_mark(sample: Seen, login: LoginFacts) -> str:
-    factor = sample.identity.simulated
+def _other_mark(side: _Side, login: LoginFacts) -> str:
+    factor = side.identity.simulated
     marks = {simulated_mark(login.banner), simulated_mark("\n".join(login.event_head[:MAX_HEAD]))} - {None}
     if factor is None and marks:
         return "the login declares a simulated device, SNMP does not"
@@ -223,8 +242,8 @@ def _other_mark(sample: Seen, login: LoginFacts) -> str:
     return ""
 
 
-def _other_address(sample: Seen, head: _Shown, config: _Shown) -> str:
-    own = {address for address in sample.addresses if _real(address)}
+def _other_address(side: _Side, head: _Shown, config: _Shown) -> str:
+    own = {address for address in side.addresses if _real(address)}
     in_head = _addresses(head.own[_ADDRESS])
     # The file's own address must be one of the unit's; in a head of unknown layout it is enough that one of them is.
     strict = in_head or _addresses(config.own[_ADDRESS])
@@ -235,19 +254,19 @@ def _other_address(sample: Seen, head: _Shown, config: _Shown) -> str:
     return ""
 
 
-def _proof(sample: Seen, shown: _Shown) -> str:
+def _proof(side: _Side, shown: _Shown) -> str:
     def held(what: str, value: str, fold: bool = False) -> bool:
         cells = shown.own[what] if shown.recognised else shown.loose
         return value.upper() in {cell.upper() for cell in cells} if fold else value in cells
 
-    for serial in (sample.unit_serial, sample.identity.serial):
+    for serial in (side.unit_serial, side.identity.serial):
         usable = usable_serial(serial)
         if usable and held(_SERIAL, usable, fold=True):
             return f"serial {usable}"
-    name = usable_name(sample.name)
+    name = usable_name(side.name)
     if name and name.isprintable() and held(_NAME, name):
         return f"name {name}"
-    for address in sample.addresses:
+    for address in side.addresses:
         if _real(address) and held(_ADDRESS, address):
             return f"address {address}"
     return ""

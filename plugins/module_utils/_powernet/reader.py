@@ -64,12 +64,24 @@ class Plan:
 
 
 class _Request:
-    __slots__ = ("asks", "checks", "wanted")
+    __slots__ = ("_counting", "asks", "wanted")
 
     def __init__(self, wanted: tuple[Wanted, ...]) -> None:
         self.wanted = wanted
         self.asks = tuple(item.ask for item in wanted)
-        self.checks = tuple((item.under, len(item.under), item.ask) for item in wanted)
+        self._counting: tuple[list[Oid | None], list[Oid | None]] = ([], [])
+
+    def counting(self, names: list[Oid | None]) -> list[Oid | None]:
+        """None in place of each name that does not count. Most units answer the same names every time."""
+        before, counting = self._counting
+        if names != before:
+            # An agent whose successor does not come after what was asked is broken: what it says is dropped too.
+            counting = [
+                name if name is not None and name[: len(item.under)] == item.under and name > item.ask else None
+                for item, name in zip(self.wanted, names, strict=False)
+            ]
+            self._counting = names, counting
+        return counting
 
 
 def scalar(instance: Oid) -> Wanted:
@@ -110,10 +122,10 @@ class _Reading:
             return
         self._answered = True
         raw = self.raw
-        for (under, depth, ask), answer in zip(request.checks, answers, strict=False):
-            # An agent whose successor does not come after what was asked is broken: what it says is dropped too.
-            if answer is not None and answer[0][:depth] == under and answer[0] > ask:
-                raw[answer[0]] = answer[1]
+        counting = request.counting([None if answer is None else answer[0] for answer in answers])
+        for name, answer in zip(counting, answers, strict=False):
+            if name is not None and answer is not None:
+                raw[name] = answer[1]
 
     def _split(self, request: _Request, error: TransportError) -> None:
         count = len(request.wanted)
@@ -160,5 +172,6 @@ class _Reading:
         raise TransportError("transfer", "a table of the unit has no end")
 
     def _row_after(self, pilot: Oid, depth: int, last: Oid) -> Oid | None:
-        rows = [oid[depth:] for oid in self.raw if oid[:depth] == pilot and oid[depth:] > last]
-        return min(rows) if rows else None
+        after, end = (*pilot, *last), (*pilot[:-1], pilot[-1] + 1)
+        row = min([oid for oid in self.raw if after < oid < end], default=None)
+        return None if row is None else row[depth:]

@@ -26,33 +26,38 @@ Answer: TypeAlias = tuple[Oid, Any] | None
 
 
 class View:
-    __slots__ = ("_ready", "_whole", "cells", "keys")
+    """``before``: the last one; most changes are of values, so that what comes after what stays as it was."""
 
-    def __init__(self, cells: dict[Oid, Cell]) -> None:
+    __slots__ = ("_after", "_whole", "cells", "keys")
+
+    def __init__(self, cells: dict[Oid, Cell], before: View | None = None) -> None:
         self.cells = cells
-        self.keys = sorted(cells)
-        self._ready: dict[Oid, tuple[Oid, str, Any] | None] = {}
+        same = before is not None and before.cells.keys() == cells.keys()
+        self.keys: list[Oid] = before.keys if before is not None and same else sorted(cells)
+        self._after: dict[Oid, Oid | None] = before._after if before is not None and same else {}
         self._whole: dict[tuple[Oid, ...], tuple[tuple[Answer, ...], tuple[int, ...]]] = {}
 
-    def next(self, oid: Oid) -> tuple[Oid, str, Any] | None:
+    def _next(self, oid: Oid) -> Oid | None:
         try:
-            return self._ready[oid]
+            return self._after[oid]
         except KeyError:
             at = bisect_right(self.keys, oid)
-            found = None
-            if at < len(self.keys):
-                key = self.keys[at]
-                found = (key, *self.cells[key])
-            if len(self._ready) < 4096:
-                self._ready[oid] = found
+            found = self.keys[at] if at < len(self.keys) else None
+            if len(self._after) < 4096:
+                self._after[oid] = found
             return found
+
+    def next(self, oid: Oid) -> tuple[Oid, str, Any] | None:
+        key = self._next(oid)
+        return None if key is None else (key, *self.cells[key])
 
     def request(self, oids: tuple[Oid, ...]) -> tuple[tuple[Answer, ...], tuple[int, ...]]:
         """The successors of all of them, and which of these have no ready value. A run asks the same few requests."""
         known = self._whole.get(oids)
         if known is None:
-            found = [self.next(oid) for oid in oids]
-            answers = tuple(None if one is None else (one[0], one[2]) for one in found)
+            cells = self.cells
+            found = [self._next(oid) for oid in oids]
+            answers = tuple(None if key is None else (key, cells[key][1]) for key in found)
             unready = tuple(at for at, one in enumerate(answers) if one is not None and one[1] is None)
             known = answers, unready
             if len(self._whole) < 256:

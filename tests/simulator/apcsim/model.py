@@ -89,6 +89,7 @@ class Unit:
         self.ftp_rate_bps = float(device.card["ftp_rate_bps"])
         self._place_address()
         self._view: mib.View | None = None
+        self._seen: mib.View | None = None  # the newest there was
         ats = device.ats or {}
         self.settings = Settings(ats.get("settings", {}), float(ats.get("nominal_v", 230)))
         self.events = EventLog(
@@ -284,7 +285,7 @@ class Unit:
     def _current(self) -> mib.View:
         view = self._view
         if view is None:
-            view = self._view = mib.View(mib.render(self))
+            view = self._view = self._seen = mib.View(mib.render(self), self._seen)
         return view
 
     def snmp_next(self, oid: Oid) -> tuple[Oid, str, Any] | None:

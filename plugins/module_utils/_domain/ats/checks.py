@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache, wraps
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
@@ -61,6 +62,21 @@ class Rules:
     old: frozenset[str] = frozenset()
 
 
+# One object for equal rules.
+rules_of = lru_cache(maxsize=64)(Rules)
+
+
+def _by_state(check: Callable[[AtsState, str | None, Rules], Found]) -> Callable[[Sample, Rules], Found]:
+    """A check that needs nothing of a sample but the unit's state and model: most samples of a run show the same."""
+    remembered = lru_cache(maxsize=256)(check)
+
+    @wraps(check)
+    def of_sample(sample: Sample, rules: Rules) -> Found:
+        return remembered(sample.ats, sample.ats.model or sample.identity.model, rules)
+
+    return of_sample
+
+
 def _is(reading: Reading[Any], wanted: Enum, shown: str = "") -> Found:
     text = f"{shown}{reading.shown()}"
     return Found(reading.is_(wanted), text, missing=not reading.known)
@@ -107,6 +123,7 @@ def in_range(ats: AtsState, model: str | None, voltage_v: float, mean_v: float |
     return abs(voltage_v - reference) <= limit, f"{reference:g} V +/- {limit:g} V"
 
 
+@lru_cache(maxsize=256)
 def live_by(ats: AtsState, model: str | None, name: Source) -> str:
     """By what a source reads live: status ok, a voltage of 10 % or more, a frequency; empty where nothing says so.
 
@@ -158,8 +175,8 @@ def _rows(ats: AtsState) -> list[tuple[str, LoadRow]]:
     return [("bank", row) for row in ats.load.banks] + [("output phase", row) for row in ats.load.phases]
 
 
-def switch_healthy(sample: Sample, rules: Rules) -> Found:
-    ats = sample.ats
+@_by_state
+def switch_healthy(ats: AtsState, model: str | None, rules: Rules) -> Found:
     if not ats.switch.is_(Health.OK):
         return Found(False, f"switch {ats.switch.shown()}", missing=not ats.switch.known)
     states = []
@@ -190,24 +207,25 @@ def switch_healthy(sample: Sample, rules: Rules) -> Found:
     return Found(True, "switch ok, no overload, no supply failed")
 
 
-def primary_healthy(sample: Sample, rules: Rules) -> Found:
+@_by_state
+def primary_healthy(ats: AtsState, model: str | None, rules: Rules) -> Found:
     if rules.primary is None:
         return Found(False, "no primary_source given")
-    ats, name = sample.ats, rules.primary.name
+    name = rules.primary.name
     source = ats.input(rules.primary)
     if not source.status.is_(Health.OK):
         return Found(False, f"source {name} {source.status.shown()}", missing=not source.status.known)
     voltage = source.voltage_v.or_none()
     if voltage is None:
         return Found(False, f"voltage of source {name} {source.voltage_v.shown()}", missing=True)
-    fine, bounds = in_range(ats, ats.model or sample.identity.model, voltage, rules.mean_v)
+    fine, bounds = in_range(ats, model, voltage, rules.mean_v)
     return Found(fine, f"source {name} ok, {voltage} V (range {bounds})")
 
 
-def primary_selected(sample: Sample, rules: Rules) -> Found:
+@_by_state
+def primary_selected(ats: AtsState, model: str | None, rules: Rules) -> Found:
     if rules.primary is None:
         return Found(False, "no primary_source given")
-    ats = sample.ats
     selected, preferred = ats.selected_source, ats.settings.preferred_source
     text = f"selected {selected.shown()}, preferred {preferred.shown()}"
     if not selected.is_(rules.primary):
@@ -218,13 +236,14 @@ def primary_selected(sample: Sample, rules: Rules) -> Found:
     return Found(True, text)
 
 
-def secondary_dead(sample: Sample, rules: Rules) -> Found:
+@_by_state
+def secondary_dead(ats: AtsState, model: str | None, rules: Rules) -> Found:
     if rules.primary is None:
         return Found(False, "no primary_source given")
-    ats, secondary = sample.ats, rules.primary.other
+    secondary = rules.primary.other
     source, name = ats.input(secondary), secondary.name
     text = f"source {name} {source.status.shown()}, {source.voltage_v.shown('V')}"
-    reference = primary_reference_v(ats, ats.model or sample.identity.model, rules.mean_v)
+    reference = primary_reference_v(ats, model, rules.mean_v)
     voltage, frequency = source.voltage_v.or_none(), source.frequency_hz.or_none()
     if frequency is not None and frequency > 0:
         return Found(False, f"{text}, {source.frequency_hz.shown('Hz')}: a source with a frequency counts as live")
@@ -267,17 +286,19 @@ def consistent_redundancy(sample: Sample) -> Found:
     return Found(True, f"redundancy {ats.redundancy.shown()}")
 
 
-def redundancy_lost(sample: Sample, rules: Rules) -> Found:
-    return _is(sample.ats.redundancy, Redundancy.LOST, "redundancy ")
+@_by_state
+def redundancy_lost(ats: AtsState, model: str | None, rules: Rules) -> Found:
+    return _is(ats.redundancy, Redundancy.LOST, "redundancy ")
 
 
-def check_load_zero(sample: Sample, rules: Rules) -> Found:
+@_by_state
+def check_load_zero(ats: AtsState, model: str | None, rules: Rules) -> Found:
     if rules.method is Method.RECOVERY:
-        positive = sign_of_load(sample.ats.load)
-        if positive and is_old(sample.ats, rules.old):
+        positive = sign_of_load(ats.load)
+        if positive and is_old(ats, rules.old):
             return Found(True, f"{positive} ({OLD})")
         return Found(not positive, positive or "no load reads more than 0, and no overload")
-    return Found(*_reordered(load_zero(sample.ats.load)))
+    return Found(*_reordered(load_zero(ats.load)))
 
 
 def _reordered(result: tuple[bool, bool, str]) -> tuple[bool, str, bool]:

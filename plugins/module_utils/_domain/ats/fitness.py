@@ -10,6 +10,7 @@ SAFETY 1.6, the row "package" of 3, and 7 ("the device is watched too").
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of, ats_generation
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
@@ -18,6 +19,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 
+@lru_cache(maxsize=64)
 def covered(card: CardIdentity, model: str | None) -> Found:
     """Writes go only to gen-2 AP77xx: exact model and app together; without an app, exact model and hw02."""
     if card.oddly_simulated:
@@ -37,6 +39,18 @@ def package_fits(
     allow_downgrade: bool,
     checksums: Mapping[str, str],
 ) -> Found:
+    return _fits(package, card, model, allow_downgrade, tuple(checksums.items()))
+
+
+# Asked at every sample of a run.
+@lru_cache(maxsize=64)
+def _fits(
+    package: FirmwarePackage | None,
+    card: CardIdentity,
+    model: str | None,
+    allow_downgrade: bool,
+    checksums: tuple[tuple[str, str], ...],
+) -> Found:
     if package is None:
         return Found(False, "no package given")
     problems = check_package(
@@ -46,7 +60,7 @@ def package_fits(
         installed_aos=card.aos.version,
         installed_app=card.app.version,
         allow_downgrade=allow_downgrade,
-        checksums=checksums,
+        checksums=dict(checksums),
         app_present=card.app_token is not None,
     )
     shown = f"AOS {package.aos.version}, app {package.app.version}" if package.aos and package.app else "incomplete"

@@ -10,7 +10,7 @@ Observations and the permit's words in, a verdict out; pure, total, fail-closed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
@@ -20,6 +20,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     Rules,
     both_live,
     has_own_reference,
+    rules_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts, controller_quiet
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
@@ -122,17 +123,13 @@ class Case:
     old: frozenset[str] = frozenset()
 
 
-# One object for equal rules: a verdict over a window asks the same questions of the same samples again and again.
-_rules = lru_cache(maxsize=64)(Rules)
-
-
-@lru_cache(maxsize=8192)
 def _found(name: str, sample: Sample, rules: Rules) -> Found:
     if not sample.answered:
         return Found(False, "no answer", missing=True)
     return SAMPLE_CHECKS[name](sample, rules)
 
 
+# A verdict over a window asks the same questions of the same samples again and again.
 @lru_cache(maxsize=8192)
 def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
     return all(_found(name, sample, rules).ok for name in names)
@@ -141,7 +138,7 @@ def _holds(sample: Sample, rules: Rules, names: tuple[str, ...]) -> bool:
 def judge(case: Case, before_action: bool = False) -> Verdict:
     """``before_action``: the inputs are still as they were; what the operator brings about is pending, not blocking."""
     columns = COLUMNS[case.method]
-    rules = _rules(case.method, case.primary, case.package_aos, _mean_v(case), case.old)
+    rules = rules_of(case.method, case.primary, case.package_aos, _mean_v(case), case.old)
     pending = PENDING[case.method] if before_action else frozenset()
     held = [name for name in columns if name in SAMPLE_CHECKS and not (case.blind and name in CARRIED)]
     names = tuple(name for name in held if name not in pending)
@@ -152,7 +149,7 @@ def judge(case: Case, before_action: bool = False) -> Verdict:
             waits = not check.ok and (check.id in pending or (check.id in TIMED and check.missing))
             # A confirmation that was given and is not valid does not become so by waiting.
             waits = waits and not (check.id in WORDS and any(_refused(case, what) for what in WORDS[check.id]))
-            checks.append(replace(check, pending=waits, expected=EXPECTED[check.id]))
+            checks.append(Check(check.id, check.ok, check.observed, waits, check.missing, EXPECTED[check.id]))
     return Verdict(case.method, tuple(checks), window.since_s)
 
 

@@ -60,6 +60,7 @@ class What(Enum):
 WORDS_OF_PERSONS = frozenset({What.PROMISE, What.DEED, What.REMOVED})
 # While one of these stands somebody may have a hand on a plug.
 STANDING = frozenset({PermitState.OPEN, PermitState.OUT, PermitState.RETURNING})
+_FIXED = (*STANDING, PermitState.ISOLATED, PermitState.SENDING, PermitState.SETTLING)
 
 SECONDARY, NO_LOAD = "secondary_disconnected", "no_load"
 PROMISES = {SECONDARY: "will_disconnect_secondary", NO_LOAD: "will_remove_loads"}
@@ -159,12 +160,7 @@ class Permit:
     @property
     def fixed(self) -> bool:
         """Are method and primary fixed (SAFETY 2)?"""
-        return self.was_out or self.state in (
-            *STANDING,
-            PermitState.ISOLATED,
-            PermitState.SENDING,
-            PermitState.SETTLING,
-        )
+        return self.was_out or self.state in _FIXED
 
     @property
     def may_send(self) -> bool:

@@ -49,34 +49,11 @@ class Sample:
     def watched(self) -> tuple[Any, ...]:
         return (self.ats.controller_comm, self.ats.controller_version)
 
-    @cached_property
+    @property
     def discrete(self) -> tuple[Any, ...]:
-        """The required discrete values (SAFETY 1.1): a change in one of them is "an observed change"."""
-        ats = self.ats
-        readings = (
-            ats.controller_comm,
-            ats.selected_source,
-            ats.redundancy,
-            ats.switch,
-            ats.input_a.status,
-            ats.input_b.status,
-        )
-        return tuple((reading.kind.value, reading.value.value if reading.value else None) for reading in readings)
+        return self.ats.discrete
 
     @cached_property
     def who(self) -> tuple[Any, ...]:
         """What must stay the same while one unit is being watched."""
-        card = self.identity
-        return (
-            card.model,
-            card.serial,
-            card.aos.file,
-            str(card.aos.version),
-            card.app.file,
-            str(card.app.version),
-            card.simulated,
-            self.name,
-            self.object_id,
-            self.ats.model,
-            self.ats.serial,
-        )
+        return (self.identity.who, self.name, self.object_id, self.ats.model, self.ats.serial)

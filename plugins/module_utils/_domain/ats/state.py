@@ -9,8 +9,9 @@ Enum values are the numbers of the PowerNet objects (facts: ATS objects below 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import Reading, unknown
@@ -121,7 +122,7 @@ class Load:
     banks: tuple[LoadRow, ...] = ()
     phases: tuple[LoadRow, ...] = ()
 
-    @property
+    @cached_property
     def total_current_a(self) -> float | None:
         """Ampere: the total bank's, else the sum of the banks, else the sum of the phases; None unless known."""
         rows = self.banks or self.phases
@@ -188,6 +189,27 @@ class AtsState:
     load: Load = field(default_factory=Load)
     # What is shown and judged by nothing: name -> reading.
     others: tuple[tuple[str, Reading[Any]], ...] = ()
+
+    @cached_property
+    def discrete(self) -> tuple[Any, ...]:
+        """The required discrete values (SAFETY 1.1): a change in one of them is "an observed change"."""
+        readings = (
+            self.controller_comm,
+            self.selected_source,
+            self.redundancy,
+            self.switch,
+            self.input_a.status,
+            self.input_b.status,
+        )
+        return tuple((reading.kind.value, reading.value.value if reading.value else None) for reading in readings)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, item.name) for item in fields(self)))
+
+    def __hash__(self) -> int:
+        # What is remembered of a state is looked up by it at every sample.
+        return self._hash
 
     def input(self, source: Source) -> Input:
         return self.input_a if source is Source.A else self.input_b

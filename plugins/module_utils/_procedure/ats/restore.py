@@ -14,6 +14,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     in_range,
     primary_healthy,
     primary_selected,
+    rules_of,
     secondary_dead,
     switch_healthy,
 )
@@ -89,7 +90,7 @@ class Restoring:
         self.turned = _primary_is_out(unit)
         kept = unit.primary.other if self.turned and unit.primary is not None else unit.primary
         self.source = kept.other if kept is not None else None
-        self.rules = Rules(Method.SINGLE_SOURCE, kept)
+        self.rules = rules_of(Method.SINGLE_SOURCE, kept)
         self.loads = unit.rests_on == NO_LOAD or unit.permit.loads_off
         # With no load the inputs were left as they were; a cold start has left one of them out, and it comes first.
         self.plug = unit.rests_on != NO_LOAD or unit.permit.source_off
@@ -403,7 +404,7 @@ def _primary_is_out(unit: Unit) -> bool:
     primary, sample = unit.primary, unit.observer.newest
     if primary is None or not sample.answered or not sample.ats.selected_source.is_(primary.other):
         return False
-    return unit.reads_live(primary.other) and secondary_dead(sample, Rules(Method.SINGLE_SOURCE, primary.other)).ok
+    return unit.reads_live(primary.other) and secondary_dead(sample, rules_of(Method.SINGLE_SOURCE, primary.other)).ok
 
 
 def _selected(sample: Sample, rules: Rules) -> Found:
@@ -415,7 +416,7 @@ def _selected(sample: Sample, rules: Rules) -> Found:
 def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None) -> str:
     if not sample.answered:
         return "the card does not answer"
-    rules = Rules(Method.NO_LOAD, unit.primary)
+    rules = rules_of(Method.NO_LOAD, unit.primary)
     for check in (controller_comm, switch_healthy):
         found = check(sample, rules)
         if not found.ok:

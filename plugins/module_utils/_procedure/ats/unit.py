@@ -16,6 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     Method,
     Rules,
     reads_live,
+    rules_of,
     secondary_dead,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, last_backup, used_starts
@@ -170,6 +171,7 @@ class Unit(Run[Sample]):
         self._model: str | None = None
         self._moment: tuple[object, ...] = ()
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
+        self._cases: dict[tuple[object, ...], Case] = {}
         self.read_whole = read_whole
 
     # -- beginning -----------------------------------------------------------------------------------------------
@@ -391,7 +393,7 @@ class Unit(Run[Sample]):
         return self.secondary().name
 
     def rules(self) -> Rules:
-        return Rules(Method.SINGLE_SOURCE, self.primary)
+        return rules_of(Method.SINGLE_SOURCE, self.primary)
 
     def reads_live(self, source: Source, sample: Sample | None = None) -> bool:
         return reads_live(sample or self.observer.newest, source)
@@ -795,7 +797,11 @@ class Unit(Run[Sample]):
         if self._moment != moment:
             self._moment = moment
             self._verdicts.clear()
+            self._cases.clear()
         which = (before_action, blind, sending)
         if which not in self._verdicts:
-            self._verdicts[which] = judge(self.case(blind, sending), before_action)
+            case = self._cases.get(which[1:])
+            if case is None:
+                case = self._cases[which[1:]] = self.case(blind, sending)
+            self._verdicts[which] = judge(case, before_action)
         return self._verdicts[which]
