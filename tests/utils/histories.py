@@ -76,7 +76,8 @@ class History:
         self.bench = Bench(self.device, _package(self.folder), self.folder / f"state-{self.seed}")
         self.rng = rng
         self.unsafe_since: dict[str, float | None] = {}
-        self.wrong_before: dict[str, float] = {}
+        self.unsafe_before: dict[str, float | None] = {}
+        self.before_s = 0.0
         self.judged_s = -1.0
         self.allowed: dict[str, float] = {}
         self.kill_at: float | None = None
@@ -306,7 +307,8 @@ class History:
         self.watched_s = now
         if now - self.judged_s >= 1.0 or quietly:
             self._judge_truths(now)
-        self._judge_deeds(now)
+        if len(self.person.deeds) > self.deeds_seen:
+            self._judge_deeds(now)
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = None
             # A killed process says nothing any more: what it allowed is the person's 30 s of silence.
@@ -316,7 +318,7 @@ class History:
     def _judge_truths(self, now: float) -> None:
         """Once a second: the truth costs more than the run that is held against it."""
         self.judged_s = now
-        self.wrong_before = {name: self._wrong_for(name, now) for name in self.unsafe_since}
+        self.before_s, self.unsafe_before = now, dict(self.unsafe_since)
         for name, wrong in self._truths().items():
             if not wrong:
                 self.unsafe_since[name] = None
@@ -335,7 +337,8 @@ class History:
             if deed.kind in ("plug", "connect_loads"):
                 self.deed_said = False
             name = _DEEDS.get(deed.kind, "").format(deed.side)
-            wrong = self.wrong_before.get(name, 0.0)
+            since = self.unsafe_before.get(name)
+            wrong = 0.0 if since is None else self.before_s - since
             if name and not deed.harmless and wrong > LAG_S + REACTION_S:
                 self.broken.append(f"obeyed '{deed.line}' at {now:.0f} s, wrong for {wrong:.0f} s")
 
@@ -345,11 +348,14 @@ class History:
 
     def _hear(self, line: str) -> None:
         now = self.bench.clock.now()
-        self._watch_quietly(now)
         if "STOP" in line or "DO NOT" in line or "is void" in line:
+            self._watch_quietly(now)
             self.allowed.clear()
             return
-        for match in _ALLOWS.finditer(line):
+        allowing = list(_ALLOWS.finditer(line))
+        if allowing:
+            self._watch_quietly(now)
+        for match in allowing:
             what, side = match.group(1), match.group(3)
             if what.startswith("shut down"):
                 continue

@@ -12,7 +12,12 @@ from functools import lru_cache
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import AtsState
 from ansible_collections.dcops.apc.plugins.module_utils._powernet import objects as o
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.ats import decode_ats
-from ansible_collections.dcops.apc.plugins.module_utils._powernet.card import LAST_TRANSFER, NmcState, decode_nmc, uptime_s
+from ansible_collections.dcops.apc.plugins.module_utils._powernet.card import (
+    LAST_TRANSFER,
+    NmcState,
+    decode_nmc,
+    uptime_s,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.plans import ALL, CARD, FIVE_G, WATCH
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.reader import Plan, read_plan
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
