@@ -315,3 +315,24 @@ def test_twins_differ_in_what_is_unique(bench):
     assert one.snmp_next(FIELDS["serial"][:-1])[2] == b"5A1511T00007"
     assert one.snmp_next(FIELDS["sys_name"][:-1])[2] == b"twin-7" == one.snmp_next(FIELDS["name"][:-1])[2]
     assert one.snmp_next((1, 3, 6, 1, 2, 1, 4, 20, 1, 1, 128))[2] == bytes((192, 0, 2, 77))
+
+
+def test_a_request_is_answered_as_its_objects_are_one_by_one():
+    unit = Unit.load("ap7724")
+    names = [FIELDS[name][:-1] for name in ("serial", "selected", "redundancy", "sys_name")]
+    names += [(1, 3, 6, 1, 2, 1, 1, 3), (1, 4), (*FIELDS["comm"], 0)]
+
+    def alike():
+        one_by_one = [unit.snmp_next(name) for name in names]
+        whole = unit.snmp_request(tuple(names))
+        assert whole == [None if one is None else (one[0], one[2]) for one in one_by_one]
+        return whole
+
+    first = alike()
+    unit.advance(unit.now + 30)
+    assert alike()[4] == (first[4][0], first[4][1] + 3000)
+    for change in (lambda: unit.fault("snmp_missing", oids=["redundancy"]), unit.clear_faults):
+        before = alike()
+        change()
+        assert alike()[2] != before[2]
+    assert alike()[:4] == first[:4]

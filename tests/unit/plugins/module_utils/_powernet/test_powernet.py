@@ -382,5 +382,26 @@ def test_reading_and_decoding_is_cheap() -> None:
             return answers[oids]
 
     client = Prepared(values)
-    read_state(client, WATCH)
-    assert effort(lambda: read_state(client, WATCH)) < 3000
+    first = read_state(client, WATCH)
+    raw = {name: value for answer in answers.values() for name, value in filter(None, answer)}
+    assert effort(lambda: decode_ats(raw)) < 2500
+    assert effort(lambda: read_state(client, WATCH)) < 500
+    assert read_state(client, WATCH).ats is first.ats
+
+
+def test_what_moved_is_read_anew_and_what_did_not_is_the_same() -> None:
+    values = load("ap7724")
+    client = MemoryClient(values)
+    first = read_state(client, WATCH)
+    values[o.SYS_UP_TIME] += 300
+    later = read_state(client, WATCH)
+    assert later.nmc.uptime_s == first.nmc.uptime_s + 3.0  # type: ignore[operator]
+    assert later.ats is first.ats and later.nmc == dataclasses.replace(first.nmc, uptime_s=later.nmc.uptime_s)
+    values[o.STATUS_SELECTED] = 3 - values[o.STATUS_SELECTED]
+    moved = read_state(client, WATCH)
+    assert moved.ats.selected_source != first.ats.selected_source and moved.ats.discrete != first.ats.discrete
+    values[o.STATUS_SELECTED] = 3 - values[o.STATUS_SELECTED]
+    assert read_state(client, WATCH).ats == first.ats
+    del values[o.SYS_UP_TIME]
+    gone = read_state(client, WATCH)
+    assert gone.nmc.uptime_s is None and gone.answered

@@ -149,6 +149,41 @@ def test_a_longer_bank_table_is_read_whole(rows: int) -> None:
     assert banks[-1].current_a.value == rows / 10 and banks[-1].apparent_va.value == 100 + rows
 
 
+def test_a_table_that_grows_and_shrinks_is_read_whole_every_time() -> None:
+    values = load("ap7724")
+    client = MemoryClient(values)
+    for rows in (3, 5, 3, 4, 4, 3, 3):
+        values[o.BANK_ROWS] = rows
+        for row in range(4, 6):
+            for column, value in ((o.BANK_CURRENT, row), (o.BANK_STATE, 1), (o.BANK_VA, 100 + row)):
+                values.pop((*column, row), None)
+                if row <= rows:
+                    values[(*column, row)] = value
+        banks = decode_ats(read_plan(client, WATCH)).load.banks
+        assert [row.index for row in banks] == [str(row) for row in range(1, rows + 1)]
+
+
+def test_a_row_of_the_first_column_alone_is_asked_for_its_others_every_time() -> None:
+    values = load("ap7724")
+    client = MemoryClient(values)
+    values[(*o.BANK_CURRENT, 4)] = 4
+    read_plan(client, WATCH)
+    asked = client.requests
+    read_plan(client, WATCH)
+    assert client.requests == 2 * asked
+    values[(*o.BANK_STATE, 4)] = 1
+    assert read_plan(client, WATCH)[(*o.BANK_STATE, 4)] == 1
+
+
+def test_what_counts_is_found_anew_when_other_names_answer() -> None:
+    values = {(1, 3, 1, 0): 1, (1, 3, 3, 0): 3}
+    client, plan = MemoryClient(values), Plan([scalar((1, 3, 1, 0)), scalar((1, 3, 2, 0))])
+    for wanted in ({(1, 3, 1, 0): 1}, {(1, 3, 1, 0): 1, (1, 3, 2, 0): 2}, {(1, 3, 1, 0): 7}, {}):
+        values.clear()
+        values.update({(1, 3, 3, 0): 3} | wanted)
+        assert read_plan(client, plan) == wanted == read_plan(client, plan)
+
+
 @pytest.mark.parametrize(
     "rows",
     [
