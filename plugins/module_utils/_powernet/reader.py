@@ -49,8 +49,6 @@ class Plan:
     def __init__(self, wanted: Iterable[Wanted], tables: Sequence[Table] = ()) -> None:
         self.wanted = tuple(wanted)
         self.tables = tuple(tables)
-        # The names of an answer beyond which no table went on: most units give the same ones every time.
-        self.whole: tuple[Oid, ...] = ()
         self._requests: dict[int, tuple[_Request, ...]] = {}
         self.requests(MAX_OBJECTS)
 
@@ -105,11 +103,9 @@ def read_plan(client: SnmpClient, plan: Plan) -> dict[Oid, RawValue]:
     reading = _Reading(client)
     for request in plan.requests(_learned.get(client, MAX_OBJECTS)):
         reading.ask(request)
-    names = tuple(reading.raw)
-    if names != plan.whole:
-        went_on = [reading.finish(table) for table in plan.tables]
-        if True not in went_on:
-            plan.whole = names
+    # Asked of every unit anew: one with the same first rows as another may have more of them behind.
+    for table in plan.tables:
+        reading.finish(table)
     return reading.raw
 
 
@@ -160,17 +156,14 @@ class _Reading:
         if limit < MAX_OBJECTS:
             _learned[self._client] = limit
 
-    def finish(self, table: Table) -> bool:
-        """Rows beyond those the plan asked for; on the units known there are none, and this costs nothing.
-
-        False: there was nothing to ask.
-        """
+    def finish(self, table: Table) -> None:
+        """Rows beyond those the plan asked for; on the units known there are none, and this costs nothing."""
         depth = len(table.pilot)
         last = table.covered
-        for asked in range(_MAX_ROWS):
+        for _round in range(_MAX_ROWS):
             row = self._row_after(table.pilot, depth, last)
             if row is None:
-                return asked > 0
+                return
             wanted = [Wanted((*column, *last), column) for column in table.columns]
             # The next row's pilot travels along.
             wanted.append(Wanted((*table.pilot, *row), table.pilot))
