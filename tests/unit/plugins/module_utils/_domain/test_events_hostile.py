@@ -316,8 +316,8 @@ def test_a_lost_clock_is_no_order() -> None:
 def test_one_clock_jump_in_a_long_log_decides_nothing(newest_first: bool, jump: int) -> None:
     rows = [row(1 + number, f"{A}Redundancy lost.", "0x0C0D") for number in range(300)]
     rows[0], rows[1] = row(1, BEGUN, "0x0C20"), row(2, FAILED, "0x0C21")
-    rows = [*rows[:jump], *(row(int(event[1][3:5]) * 60 + int(event[1][6:]), *event[2:], day="08/01/2017")
-                                for event in rows[jump:])]  # fmt: skip
+    later = [row(int(at[3:5]) * 60 + int(at[6:]), *rest, day="08/01/2017") for _day, at, *rest in rows[jump:]]
+    rows = [*rows[:jump], *later]
     log = lines(*("\t".join(event) for event in (reversed(rows) if newest_first else rows)))
     assert log.newest_first is newest_first
     assert download_in_progress(log) is None and failed_since_start(log) is not None

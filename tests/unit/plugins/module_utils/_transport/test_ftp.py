@@ -942,11 +942,11 @@ def test_the_rest_in_the_kernel_is_waited_for_before_the_last_seconds_count(monk
 
 # --- a process that dies ---
 
-# Loads the transport as a package of its own: the child needs no collection. Where it stands it says on its output.
+# The child finds the collection where this process found it. Where it stands it says on its output.
 CHILD = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from _transport.ftp import open_ftp
+from ansible_collections.dcops.apc.plugins.module_utils._transport.ftp import open_ftp
 
 port, size, held = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 
@@ -974,7 +974,7 @@ login.store("apc_hw02_aos_392.bin", b"z" * size, hooks)
 @contextlib.contextmanager
 def child(port: int, size: int, held: str) -> Iterator[subprocess.Popen[str]]:
     """A process that sends and stops at the named place; it is there when this yields, and is killed in the end."""
-    arguments = [str(Path(ftp.__file__).parents[1]), str(port), str(size), held, PASSWORD]
+    arguments = [str(Path(ftp.__file__).parents[6]), str(port), str(size), held, PASSWORD]
     with subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None and process.stdout.readline().strip() == held
