@@ -100,7 +100,7 @@ class Bench:
 
     def say(self, what: str, source: str) -> bool:
         """The playbook ats_word: refused where no run asks for just that."""
-        asked = self.unit.hearing.asked if self.unit is not None else None
+        asked = self.unit.said.hearing.asked if self.unit is not None else None
         if asked is None or asked.what != what:
             return False
         self.said.append((self.device.serial, source, self.clock.wall()))

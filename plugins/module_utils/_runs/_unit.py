@@ -219,7 +219,7 @@ def _steps(unit: Unit) -> list[dict[str, Any]]:
 def _confirmations(unit: Unit) -> list[dict[str, Any]]:
     return [
         {"what": what, "ok": judged.ok, "verifiable": judged.verifiable, "reason": judged.reason}
-        for what, judged in unit.confirmed.items()
+        for what, judged in unit.said.confirmed.items()
     ]
 
 

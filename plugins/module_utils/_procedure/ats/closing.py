@@ -57,7 +57,7 @@ def conclude(unit: Unit, given: State | None = None, quick: bool = False) -> Sta
     if given is State.LOCKED:
         return given
     sample = _measure(unit)
-    dark = unit.dark_state()
+    dark = unit.dark.state()
     if dark is not None:
         return dark
     lost = _controller(unit, sample)
@@ -199,9 +199,9 @@ def _nothing_sent(unit: Unit, sample: Sample) -> State:
         and facts.readable
         and not download_open(facts, watch)
         and unit.keeper.open_file is None
-        and unit.covered().ok
+        and unit.judging.covered().ok
         and unit.same().ok
-        and unit.undisturbed().ok
+        and unit.judging.undisturbed().ok
     )
     if not certain:
         return State.NOTHING_SENT_UNSURE

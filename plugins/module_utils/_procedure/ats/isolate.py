@@ -40,7 +40,7 @@ class Isolating:
     def run(self) -> Verdict:
         unit = self.unit
         by_deed = unit.permit.method in BY_DEED
-        limit_s = DOUBT_S if by_deed and unit.beforehand().ok else unit.options.action_timeout_s
+        limit_s = DOUBT_S if by_deed and unit.said.beforehand().ok else unit.options.action_timeout_s
         self.end_s = unit.clock.now() + limit_s
         try:
             if by_deed:
@@ -55,7 +55,7 @@ class Isolating:
                 self.waiter.step(unit.verdict())
                 unit.peers.look()
         finally:
-            unit.hearing.close()
+            unit.said.hearing.close()
 
     def _events(self) -> Verdict | None:
         """Takes one event after the other until nothing follows; the permitting verdict once all holds."""
@@ -82,11 +82,11 @@ class Isolating:
         elif what is What.READS_IN:
             self._reads_in()
         elif what is What.DARK:
-            unit.keeper.take(what, unit.dark_words(), "the rack may be dark")
+            unit.keeper.take(what, unit.dark.words(), "the rack may be dark")
         elif what is What.DEED_ENDS:
             unit.keeper.take(what, f"{unit.what_is_out()}: say again that it is so: {seen.deed_over}", seen.deed_over)
         elif what is What.DEED:
-            unit.take_deed()
+            unit.said.take_deed()
         elif what is What.AGAIN:
             unit.keeper.send(what)
         elif what is What.READS_OUT:
@@ -127,7 +127,7 @@ class Isolating:
     def _ask(self) -> None:
         """The question stands from ``open`` on."""
         unit = self.unit
-        unit.hearing.open(
+        unit.said.hearing.open(
             Asked(unit.rests_on, "" if unit.rests_on == NO_LOAD else unit.secondary_name(), unit.permit.number)
         )
 
@@ -139,7 +139,7 @@ class Isolating:
         why = seen.bad or "the measurement was interrupted"
         until = f"Touch nothing until this run says '{again}' again"
         unit.keeper.take(What.WITHDRAW, f"STOP, DO NOT PULL: {why}. {until}", why)
-        unit.hearing.close()
+        unit.said.hearing.close()
 
     def _reads_in(self) -> None:
         unit, was = self.unit, self.unit.permit.state
@@ -159,8 +159,8 @@ class Isolating:
 
     def _tell(self) -> None:
         unit, sample = self.unit, self.unit.observer.newest
-        if unit.dark_state() is not None:
-            unit.say(unit.dark_words(), "dark")
+        if unit.dark.state() is not None:
+            unit.say(unit.dark.words(), "dark")
             return
         if self._look_at_primary(sample):
             return
@@ -198,7 +198,7 @@ class Isolating:
 
     def _deed_question(self, sample: Sample) -> str:
         unit = self.unit
-        ways = "; ".join(unit.ways().lines())
+        ways = "; ".join(unit.said.ways().lines())
         if unit.rests_on == NO_LOAD:
             return f"disconnect every load, also what reads as 0 A, then say so: {ways}"
         return f"{self._pull_words(sample)}: {ways}"
@@ -214,10 +214,10 @@ class Isolating:
 
     def _report_refused_words(self) -> None:
         unit = self.unit
-        for text in unit.hearing.refusals:
+        for text in unit.said.hearing.refusals:
             unit.say(text, "")
             unit.record("word_refused", reason=text[:200])
-        unit.hearing.refusals.clear()
+        unit.said.hearing.refusals.clear()
 
     def _look_at_primary(self, sample: Sample) -> bool:
         """The primary went while something may be pulled: put it back, but not within 35 s of the unit's own transfer,

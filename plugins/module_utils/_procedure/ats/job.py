@@ -63,7 +63,7 @@ class AtsEndings:
     def take_back(self) -> str:
         """No permission outlives a run, however it ends: said first, written after, by the permit's own keeper."""
         unit = self._unit
-        unit.hearing.close()
+        unit.said.hearing.close()
         if not unit.permit.stands:
             return ""
         acts = "TOUCH NO PLUG AND NO LOAD"
@@ -121,7 +121,7 @@ def _finish(unit: Unit, report: dict[str, Any], state: State, differences: tuple
     report["msg"] = f"{report.get('step') or 'the step'} ended: {state.value.replace('_', ' ')}"
     report["state"], report["next_action"] = state.value, told(unit, state, "", differences)
     report["permit"] = unit.permit.to_record()
-    unit.note_watch(unit.observer.newest)
+    unit.carry.write(unit.observer.newest)
     say_end(unit, state.value, report["next_action"])
     unit.record("end", state=state.value)
 
@@ -152,7 +152,7 @@ def _under_permit(unit: Unit, writing: bool) -> None:
     if permit.state is PermitState.SETTLING and writing:
         unit.keeper.send(What.APP_FAILS, "the app is to be sent again")
     if writing:
-        unit.take_promise()
+        unit.said.take_promise()
     else:
         unit.keeper.permit = promised_only(unit)
 
@@ -160,7 +160,7 @@ def _under_permit(unit: Unit, writing: bool) -> None:
 def promised_only(unit: Unit) -> Permit:
     """Check mode: what the permit would be, written nowhere. Where nobody is asked, the deed given beforehand too."""
     permit, rests_on = unit.permit, unit.rests_on
-    judged, deed = unit.judged[PROMISES[rests_on]], unit.judged[rests_on]
+    judged, deed = unit.said.judged[PROMISES[rests_on]], unit.said.judged[rests_on]
     if judged.ok and not (permit.promise and permit.rests_on == rests_on):
         permit = replace(permit, promise=judged.text, rests_on=rests_on)
     if deed.ok and unit.options.method.value in BY_DEED and permit.rests_on == rests_on and not permit.deed:

@@ -134,7 +134,7 @@ def deed_over(unit: Unit) -> str:
         return ""
     if unit.disturbance:
         return unit.disturbance
-    return unit.deed_too_old()
+    return unit.said.deed_too_old()
 
 
 def inconsistent(sample: Sample, method: Method) -> Found:
@@ -153,14 +153,14 @@ def look(unit: Unit) -> Seen:
     out = reads_out(unit, sample)
     ready = before.ready and not bad and unit.peers.proved
     hold = not bad and all(check.ok or check.id in _DEED_CHECKS for check in final.checks)
-    heard = unit.listen(out)
+    heard = unit.said.listen(out)
     return Seen(
         answered=sample.answered,
         out=out,
         bad=bad,
         ready=ready,
         hold=hold,
-        dark=unit.dark_state() is not None,
+        dark=unit.dark.state() is not None,
         deed=heard,
         deed_over=deed_over(unit),
     )

@@ -144,7 +144,7 @@ class Restoring:
         unit, began = self.unit, self.unit.clock.now()
         self.fine_since = self.back_since = None
         unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
-        unit.carried_watch_s = 0.0
+        unit.carry.seconds = 0.0
         settle(unit, "before reconnecting", strict=False)
         # The person's time does not run while nobody may do anything; a unit that never rests comes to an end all the
         # same.
@@ -287,7 +287,7 @@ class Restoring:
             return not self._problem(unit.observer.fresh())
 
         words = f"you may reconnect source {name} now (within {span_text(self.limit_s)})"
-        if unit.keeper.give(What.RELEASE, words, still, unit.given_words()):
+        if unit.keeper.give(What.RELEASE, words, still, unit.said.given_words()):
             self.given = True
 
     def _guide(self, sample: Sample) -> None:
@@ -319,7 +319,7 @@ class Restoring:
                 return not _inputs_problem(unit, sample, baseline(unit))
             return not self._problem(sample, back=True) and self._in_order(sample, unit.clock.now()) is not None
 
-        if unit.keeper.give(What.RELEASE, "you may connect the loads now", still, unit.given_words()):
+        if unit.keeper.give(What.RELEASE, "you may connect the loads now", still, unit.said.given_words()):
             self.given = self.loads_said = True
 
     def _loads(self, sample: Sample, now: float) -> State | None:

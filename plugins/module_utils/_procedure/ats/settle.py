@@ -40,7 +40,7 @@ LOAD_ON = "A LOAD IS ON: SHUT IT DOWN NOW, TOUCH NO INPUT"
 
 def hands_off(unit: Unit) -> str:
     """What every line says until the unit has settled (SAFETY 4.6). It names what is measured."""
-    dark = unit.dark_words()
+    dark = unit.dark.words()
     if dark:
         return dark
     good = unit.observer.good
@@ -138,7 +138,7 @@ class Settling:
             if self.calm_since is not None:
                 unit.say(f"settling starts anew, {hands_off(unit)}: {self._why or 'the watch was interrupted'}", "anew")
             self.calm_since = None
-            unit.carried_watch_s = 0.0
+            unit.carry.seconds = 0.0
         elif self.calm_since is None or since > self.calm_since:
             self.calm_since = sample.at_s
         if sample.answered:
@@ -231,7 +231,7 @@ class Settling:
         """
         unit = self.unit
         alone = self.strict or unit.permit.unsettled or unit.keeper.open_app
-        return now - calm + (0.0 if alone else unit.carried_watch_s)
+        return now - calm + (0.0 if alone else unit.carry.seconds)
 
     def _log_agrees(self, facts: LogFacts, now: float, calm: float, needed: float) -> bool:
         unit = self.unit

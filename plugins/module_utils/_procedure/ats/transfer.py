@@ -140,7 +140,7 @@ class Gate:
         if newest is self._judged or self.last_released or not self.stor_agreed:
             return
         self._judged = newest
-        unit.follow_deed()
+        unit.said.follow_deed()
         verdict = self.verdict()
         if not verdict.contradicted and unit.permit.may_send:
             return
@@ -294,7 +294,7 @@ def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
             unit.stop_if_orphaned()
         if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
             raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
-        unit.follow_deed()
+        unit.said.follow_deed()
         verdict = gate.verdict()
         if not unit.permit.may_send:
             raise Stop("refused", "; ".join(verdict.reasons) or "the deed has ended", verdict)

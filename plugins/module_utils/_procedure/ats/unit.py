@@ -7,11 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
     Method,
     Rules,
@@ -19,27 +16,19 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     rules_of,
     secondary_dead,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, last_backup, used_starts
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import last_backup, used_starts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness import (
     another_unit,
-    covered,
     foreign_hand,
-    package_fits,
     restarted,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
     VOID,
-    Context,
-    State,
-    next_action,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind, Case, judge
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
-    BY_DEED,
     NO_LOAD,
-    PROMISES,
     RESTS_ON,
     SECONDARY,
     Permit,
@@ -48,26 +37,22 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import old_readings, readings_of
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
-    WHATS,
-    Floors,
-    Judged,
-    Subject,
-    Ways,
-    judge_confirmation,
-)
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Heard, Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import Carry
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.dark import Dark
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.judging import Judging
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Sent
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.peers import Peers
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.said import Said
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -75,21 +60,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Pr
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Login
-
-# SAFETY 2: a deed ends 12 h after it, and when no run watched for 30 minutes.
-DEED_LIMIT_S = 12 * 3600.0
-NO_RUN = timedelta(minutes=30)
-# SAFETY 3: what a later process of the permit may build on.
-CARRY_GAP_S = 60.0
-# How often it is written down that a run watches.
-NOTE_S = 30.0
-# Longer than a restart of the card explains (SAFETY 6).
-SILENCE_S = 120.0
-
-
-def _unverifiable(word: str) -> str:
-    """SERIAL@ADDRESS@time: the name plate's serial, which nothing can check (SAFETY 2)."""
-    return ", not verifiable" if word.count("@") == len("@@") else ""
 
 
 class Unit(Run[Sample]):
@@ -140,16 +110,16 @@ class Unit(Run[Sample]):
         self.package, self.contents = package, contents or {}
         self.peers = Peers(clock, peers, observer.poll_if_due)
         self.peer_keys = [key for peer in peers for key in peer.keys]
-        self.hearing = hearing or Hearing()
+        self.said = Said(self, hearing or Hearing())
+        self.carry = Carry(self)
+        self.dark = Dark(self)
+        self.judging = Judging(self)
         self.keeper = Keeper(self)
         self.sent = Sent(self.keeper)
         # Told of every sample, also of those taken while a login waits.
         self.listeners: list[Callable[[Sample], None]] = []
-        # What the unit showed at the newest backup, as evidence has it.
-        self.old: frozenset[str] = frozenset()
         self.others: list[str] = []
         self.isolated_when_last_heard = False
-        self.judged: dict[str, Judged] = {}
         self.expect_restart = False
         # In settling, and only there, a restart starts the count anew instead of ending the run (SAFETY 4.6).
         self.tolerates_restarts = False
@@ -161,17 +131,6 @@ class Unit(Run[Sample]):
         self.asks = False
         # Something is to be sent: the method of this run counts, not that of a permit under which nothing was out.
         self.sends = False
-        # How long an earlier process of this permit had watched without a break, up to this one's first sample.
-        self.carried_watch_s = 0.0
-        self._carried = False
-        self._deed_heard_s: float | None = None
-        self._heard: Heard | None = None
-        self._noted_s = 0.0
-        self._last_in: datetime | None = None
-        self._model: str | None = None
-        self._moment: tuple[object, ...] = ()
-        self._verdicts: dict[tuple[object, ...], Verdict] = {}
-        self._cases: dict[tuple[object, ...], Case] = {}
         self.read_whole = read_whole
 
     # -- beginning -----------------------------------------------------------------------------------------------
@@ -201,18 +160,18 @@ class Unit(Run[Sample]):
         for other in self.others:
             self.say(f"another unit was here: {other}; nothing of it is used", "another unit")
         if writing:
-            self._take_over()
+            self.said.take_over()
         self.note_readings()
-        self._judge_words()
+        self.said.judge_all()
         self.record(
             "confirmations",
             judged={
                 what: {"ok": judged.ok, "reason": judged.reason, "verifiable": judged.verifiable}
-                for what, judged in self.judged.items()
+                for what, judged in self.said.judged.items()
             },
         )
-        if writing and self.judged["unit_removed"].ok and self.permit.state is not PermitState.NONE:
-            self.keeper.send(What.REMOVED, self.judged["unit_removed"].text)
+        if writing and self.said.judged["unit_removed"].ok and self.permit.state is not PermitState.NONE:
+            self.keeper.send(What.REMOVED, self.said.judged["unit_removed"].text)
 
     def head(self) -> Mapping[str, Any]:
         return {"permit": self.permit.number}
@@ -220,64 +179,6 @@ class Unit(Run[Sample]):
     def read_earlier(self) -> None:
         super().read_earlier()
         self.keeper.open(self.earlier)
-
-    def _take_over(self) -> None:
-        """What a dead process left: its permission is withdrawn before anything is measured, its file accounted for."""
-        what = conduct.begins(self.permit, self._last_run_ended())
-        if what is What.WITHDRAW:
-            words = "STOP: the permission of an earlier run, which is gone, is withdrawn. Touch no plug and no load"
-            self.keeper.take(what, words, "the run that gave it is gone")
-        elif what is not None:
-            self.keeper.take(what, "", "the run under which it was said has left no end: it may have said more")
-        self.keeper.reconcile()
-        over = self._deed_over_since_then()
-        if over and self.permit.deed:
-            self.keeper.take(What.DEED_ENDS, "", over)
-        elif self.permit.deed:
-            self._deed_heard_s = self.clock.now() - self._age_of(self.permit.deed_at)
-
-    def _last_run_ended(self) -> bool:
-        """Does the evidence show the end of the run before this one?"""
-        ended = True
-        for record in self.earlier:
-            if record.get("kind") == "run":
-                ended = False
-            elif record.get("kind") == "end":
-                ended = True
-        return ended
-
-    def _deed_over_since_then(self) -> str:
-        """Between two processes: no run for 30 minutes, or a restart of the card that no file of ours caused."""
-        if not self.permit.deed:
-            return ""
-        now, stamps = self.clock.wall(), []
-        for record in self.earlier:
-            with suppress(ValueError):
-                stamps.append(datetime.fromisoformat(str(record.get("t", ""))))
-        last = max((stamp for stamp in stamps if stamp.tzinfo is not None and stamp <= now), default=None)
-        if last is None or now - last > NO_RUN:
-            return "no run watched for 30 minutes"
-        note, uptime = self._last_note(), self.observer.newest.uptime_s
-        if note is None or uptime is None or not isinstance(note.get("uptime_s"), (int, float)):
-            return "it is not known whether the card has restarted since"
-        return "the card has restarted since, and not by a file of ours" if uptime < float(note["uptime_s"]) else ""
-
-    def _last_note(self) -> dict[str, Any] | None:
-        return next((record for record in reversed(self.earlier) if record.get("kind") == "watching"), None)
-
-    def _age_of(self, stamp: str) -> float:
-        try:
-            age = (self.clock.wall() - datetime.fromisoformat(stamp)).total_seconds()
-        except ValueError:
-            return DEED_LIMIT_S
-        # A stamp later than now is not fresh.
-        return age * self.factor if age >= 0 else DEED_LIMIT_S
-
-    def deed_too_old(self) -> str:
-        heard = self._deed_heard_s
-        if heard is None or self.clock.now() - heard > DEED_LIMIT_S:
-            return "it was said more than 12 h ago"
-        return ""
 
     def of_this_unit(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         good = self.observer.good
@@ -315,7 +216,7 @@ class Unit(Run[Sample]):
         newest = last_backup(self.earlier)
         if newest is None:
             return
-        self.old = old_readings(self.earlier[:newest])
+        self.judging.old = old_readings(self.earlier[:newest])
         paths = self.earlier[newest].get("paths")
         # Written beside the evidence, and kept as it is called there: the folder may have been moved since.
         path = self.store.path / str(paths.get("event.txt")) if isinstance(paths, dict) and self.store else None
@@ -364,7 +265,7 @@ class Unit(Run[Sample]):
         if self.permit.rests_on and not self._another_ground(method):
             return self.permit.rests_on
         if method is Method.APP_ONLY:
-            disconnect = self.judged.get("will_disconnect_secondary")
+            disconnect = self.said.judged.get("will_disconnect_secondary")
             either = disconnect is not None and disconnect.ok and self.options.primary is not None
             return SECONDARY if either else NO_LOAD
         return SECONDARY if method is Method.SINGLE_SOURCE else NO_LOAD
@@ -398,122 +299,8 @@ class Unit(Run[Sample]):
     def reads_live(self, source: Source, sample: Sample | None = None) -> bool:
         return reads_live(sample or self.observer.newest, source)
 
-    def floors(self) -> Floors:
-        return Floors(tuple(self.keeper.releases), tuple(self.keeper.attempts), self._last_in, tuple(self.permit.spent))
-
-    def _judge(self, what: str) -> Judged:
-        subject = Subject(self.subject_serial(), self.address)
-        given, now, zone = self.options.confirmations, self.clock.wall(), self.options.zone
-        return judge_confirmation(what, given, subject, now, zone, self.floors())
-
-    def _judge_words(self) -> None:
-        """When a run is first given them; a deed is judged anew when it is asked for."""
-        with suppress(ValueError):
-            self._last_in = datetime.fromisoformat(self.permit.last_in_at) if self.permit.last_in_at else None
-        for what in WHATS:
-            self.judged[what] = self._judge(what)
-
-    def take_promise(self) -> None:
-        """Brings this run under a permit: the promise of what its method rests on. A word that does not count is kept
-        as
-        a reason and refuses by the check ``promised``."""
-        method, primary = self.options.method, self.options.primary
-        self._refuse_another_method(method, primary)
-        rests_on, permit = self.rests_on, self.permit
-        judged = self.judged[PROMISES[rests_on]]
-        who = {"method": method.value, "primary": primary.name if primary else "", "rests_on": rests_on}
-        follows = method.value in BY_DEED and permit.method != method.value and permit.promise
-        if follows and permit.state in (PermitState.ASKED, PermitState.ISOLATED, PermitState.WITHDRAWN):
-            self.keeper.send(What.FOLLOW, judged.text if judged.ok else "", **who)
-        elif judged.ok and (judged.text != permit.promise or permit.state is PermitState.ASKED):
-            self.keeper.send(What.PROMISE, judged.text, **who)
-
-    def _refuse_another_method(self, method: Method, primary: Source | None) -> None:
-        permit = self.permit
-        if not permit.fixed or permit.state in (PermitState.SETTLED, PermitState.CLOSED) or method.value in BY_DEED:
-            return
-        wanted = (method.value, primary.name if primary else permit.primary)
-        if wanted != (permit.method, permit.primary) and permit.method not in BY_DEED:
-            raise Stop(
-                "refused",
-                f"permit {permit.number} is fixed on {permit.method}"
-                f"{f', primary source {permit.primary}' if permit.primary else ''} while anything is out",
-            )
-
-    @property
-    def confirmed(self) -> dict[str, Judged]:
-        """What the interlock judges by: the permit's promise and deed, and the statements of a recovery."""
-        permit, rests_on = self.permit, self.rests_on
-        found = {what: judged for what, judged in self.judged.items() if what in ("power_cycled", "one_input")}
-        missing = self.judged.get(PROMISES[rests_on])
-        reason = missing.reason if missing is not None else "was not judged"
-        if missing is not None and missing.ok and permit.refusal:
-            reason = permit.refusal
-        found["promise"] = (
-            Judged(True, f"promised: {permit.promise}{_unverifiable(permit.promise)}")
-            if permit.promise and permit.rests_on == rests_on
-            else Judged(False, reason, refused=True)
-        )
-        for what in (SECONDARY, NO_LOAD):
-            said = bool(permit.deed) and permit.rests_on == what
-            text = (
-                f"said by {permit.deed_by} at {permit.deed_at}{_unverifiable(permit.deed)}"
-                if said
-                else f"not said; {'; '.join(self.ways(what).lines())}"
-            )
-            found[what] = Judged(said, text)
-        return found
-
-    def ways(self, what: str | None = None) -> Ways:
-        chosen = what or self.rests_on
-        source = self.primary.other.name if chosen == SECONDARY and self.primary is not None else ""
-        return Ways(chosen, source, self.hearing.on_terminal)
-
-    def beforehand(self) -> Judged:
-        return self._judge(self.rests_on)
-
-    def listen(self, out: bool | None) -> str:
-        """A deed that counts now, whichever way it came; empty where there is none."""
-        if self.permit.deed:
-            return ""
-        serial = self.subject_serial() or ""
-        heard = self.hearing.listen(self.clock.wall(), out is False, serial, self._last_in, self.beforehand)
-        self._heard = heard if heard is not None else self._heard
-        if out is False:
-            self._heard = None
-        return self._heard.text if self._heard is not None else ""
-
-    def take_deed(self) -> None:
-        heard, self._heard = self._heard, None
-        if heard is None:
-            return
-        sent = self.keeper.send(What.DEED, heard.text, by=heard.by, rests_on=self.rests_on)
-        if sent:
-            self._deed_heard_s = self.clock.now() - self._age_of(heard.at.isoformat())
-            self.say(f"taken: {self.what_is_out()} ({heard.by})", "deed")
-
-    def follow_deed(self) -> None:
-        """While a file is on its way: a reading, or time, that ends the deed."""
-        sample = self.observer.newest
-        out: bool | None = None
-        if sample.answered and sample.app_answers:
-            if self.rests_on == NO_LOAD:
-                out = False if sign_of_load(sample.ats.load) else None
-            elif self.primary is not None and reads_live(sample, self.primary.other):
-                out = False
-        seen = Seen(out=out, deed_over=self.deed_too_old() if self.permit.deed else "")
-        what = conduct.watching(self.permit, seen)
-        if what is not None:
-            self.keeper.take(
-                what, f"STOP, TOUCH NO PLUG: the word that {self.what_is_out()} counts no more", seen.deed_over
-            )
-
     def what_is_out(self) -> str:
         return "no load is connected" if self.rests_on == NO_LOAD else f"source {self.secondary_name()} is out"
-
-    def given_words(self) -> str:
-        """Every word that this run was given: a release spends them all."""
-        return "\n".join(item.text for item in self.options.confirmations)
 
     def app_was_sent(self) -> bool:
         """Did an app go in under the permit at hand, whatever became of it?"""
@@ -526,40 +313,6 @@ class Unit(Run[Sample]):
             if record.get("kind") == "permit" and (record.get("event") or {}).get("what") in ("promise", "release"):
                 return False
         return False
-
-    # -- the rack that may be dark -------------------------------------------------------------------------------
-
-    def dark_state(self) -> State | None:
-        """The primary reads lost, or the card is silent for longer than a restart explains, and the secondary is "
-        "out."""
-        permit, primary = self.permit, self.primary
-        out = permit.was_out and permit.rests_on == SECONDARY and permit.state is not PermitState.CLOSED
-        if not out or primary is None or self.observer.good is None or not self.observer.samples:
-            return None
-        good, newest, now = self.observer.good, self.observer.newest, self.clock.now()
-        if reads_live(good, primary.other):
-            return None
-        limit = self.options.up_timeout_s if self.expect_restart else SILENCE_S
-        lost = newest.answered and newest.app_answers and newest.ats.input(primary).status.is_(Health.FAIL)
-        lost = lost and not reads_live(newest, primary)
-        if not lost and (newest.answered or now - good.at_s <= limit):
-            return None
-        failed = self.log.facts().failed
-        if not permit.unsettled and not failed:
-            return State.DARK_SETTLED if permit.state in (PermitState.SETTLED, PermitState.RETURNING) else State.DARK
-        return State.DARK_UNSETTLED
-
-    def _follow_dark(self) -> None:
-        """Said at once, in whatever step: a plug may be moved on it, so no deed and no permission outlives it."""
-        what = conduct.darkness(self.permit, Seen(dark=self.dark_state() is not None))
-        if what is not None:
-            self.keeper.take(what, self.dark_words(), "the rack may be dark")
-
-    def dark_words(self) -> str:
-        state = self.dark_state()
-        if state is None:
-            return ""
-        return next_action(state, Context(self.options.method, self.primary, no_load=False))
 
     # -- telling -------------------------------------------------------------------------------------------------
 
@@ -593,10 +346,10 @@ class Unit(Run[Sample]):
         for listener in list(self.listeners):
             listener(sample)
         if self.asks:
-            self._follow_dark()
+            self.dark.follow()
         if not sample.answered:
             return
-        self._note(sample)
+        self.carry.follow(sample)
         if before is not None and restarted(before, sample):
             self.app_answered = False
         self.app_answered = self.app_answered or sample.app_answers
@@ -618,66 +371,6 @@ class Unit(Run[Sample]):
                 app=sample.identity.app.file,
             )
         self._look_for_disturbance(sample, before)
-
-    def _note(self, sample: Sample) -> None:
-        """Now and then, for the next process: that a run watched, what it saw, and since when without a break."""
-        if (self.rests_on == SECONDARY and self.primary is not None and reads_live(sample, self.primary.other)) or (
-            self.rests_on == NO_LOAD and sign_of_load(sample.ats.load)
-        ):
-            self._last_in = self.clock.wall()
-        if sample.at_s - self._noted_s >= NOTE_S:
-            self.note_watch(sample)
-
-    def note_watch(self, sample: Sample) -> None:
-        self._noted_s = sample.at_s
-        watch = self.observer.watch()
-        self.record(
-            "watching",
-            uptime_s=sample.uptime_s,
-            watched_s=round(watch.unbroken_s, 1),
-            watched=[str(item) for item in sample.watched],
-            breaks=self.observer.breaks,
-        )
-
-    def carry_watch(self) -> None:
-        """Builds on earlier processes of this permit (SAFETY 3, controller_quiet): after a gap of at most 60 s, while
-        sysUpTime goes on, communication and revision read the same, and the log has no new row of the controller."""
-        good = self.observer.good
-        if self._carried or good is None or self.permit.state is PermitState.NONE or self.observer.breaks:
-            return
-        self._carried = True
-        found = 0.0
-        for place in reversed(range(len(self.earlier))):
-            note = self.earlier[place]
-            if note.get("kind") != "watching":
-                continue
-            carried = self._carried_from(note, self.earlier[:place], good)
-            if carried is None:
-                break
-            found = max(found, carried)
-            if note.get("breaks"):
-                # What was seen before that process's last break is no watch without one.
-                break
-        if found:
-            self.carried_watch_s = found
-            self.observer.carry(found)
-
-    def _carried_from(self, note: Mapping[str, Any], before: Sequence[Mapping[str, Any]], good: Sample) -> float | None:
-        try:
-            when = datetime.fromisoformat(str(note["t"]))
-            uptime_s, watched_s = float(note["uptime_s"]), float(note["watched_s"])
-            seen = list(note["watched"])
-            rows = next((list(item["rows"]) for item in reversed(before) if item.get("kind") == "log"), [])
-        except (KeyError, TypeError, ValueError):
-            return None
-        first_s = self.observer.first_good_s if self.observer.first_good_s is not None else good.at_s
-        gap_s = (good.uptime_s or 0.0) - uptime_s - (good.at_s - first_s)
-        wall_gap_s = (self.clock.wall() - when).total_seconds() * self.factor - (self.clock.now() - first_s)
-        near = 0.0 < gap_s <= CARRY_GAP_S and -5.0 <= wall_gap_s <= CARRY_GAP_S + 5.0
-        same = seen == [str(item) for item in good.watched]
-        if not (near and same and self.log.adds_nothing_of_the_controller(rows)):
-            return None
-        return max(0.0, watched_s + gap_s)
 
     def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
         if before is None or self.disturbance:
@@ -716,7 +409,7 @@ class Unit(Run[Sample]):
         """A login of the kind that sends, with event.txt read over it; the caller closes it. Waits for a busy card."""
         login = self.session.login(patient)
         self.record("log", rows=self.log.newest_rows())
-        self.carry_watch()
+        self.carry.take_up()
         return login
 
     def read_log(self, patient: bool = True) -> bool:
@@ -730,78 +423,6 @@ class Unit(Run[Sample]):
             return False
         return True
 
-    # -- judging -------------------------------------------------------------------------------------------------
-
-    def model(self) -> str | None:
-        sample = self.observer.good
-        if sample is None:
-            return None
-        if sample.ats.model or sample.identity.model:
-            self._model = sample.ats.model or sample.identity.model
-            return self._model
-        # This run's own word first: after an AOS the card may show none.
-        for record in reversed(self.earlier):
-            unit = record.get("unit")
-            if self._model is None and isinstance(unit, dict) and unit.get("model"):
-                return str(unit["model"])
-        return self._model
-
-    def covered(self) -> Found:
-        good = self.observer.good
-        return covered(good.identity, self.model()) if good else Found(False, "no answer", missing=True)
-
-    def package_found(self) -> Found:
-        good, options = self.observer.good, self.options
-        if good is None:
-            return Found(False, "no answer", missing=True)
-        return package_fits(self.package, good.identity, self.model(), options.allow_downgrade, options.checksums)
-
-    def undisturbed(self) -> Found:
-        foreign = self.disturbance or self.log.facts().foreign
-        return Found(not foreign, foreign or "nothing but this run")
-
-    def case(self, blind: Blind | None = None, sending: bool = False) -> Case:
-        log = self.log.facts()
-        return Case(
-            method=self.options.method,
-            primary=self.primary,
-            samples=self.observer.samples,
-            now_s=self.clock.now(),
-            bounds=self.bounds,
-            covered=self.covered(),
-            identity=self.same(),
-            package=self.package_found(),
-            undisturbed=self.undisturbed(),
-            log=log,
-            watch=self.observer.watch(while_sending=sending),
-            confirmed=self.confirmed,
-            package_aos=self.package.aos.version if self.package and self.package.aos else None,
-            blind=blind,
-            old=self.old if self._old_may_be_told(log.cold_start) else frozenset(),
-        )
-
-    def _old_may_be_told(self, start: ColdStart) -> bool:
-        """Only where the log shows the cold start that came between: a card that merely restarted proves nothing."""
-        return bool(start.new and start.joined and self.options.method is Method.RECOVERY)
-
     def verdict(self, before_action: bool = False, blind: Blind | None = None, sending: bool = False) -> Verdict:
-        """``sending``: a transfer is under way, so the log cannot be read again after a missing answer.
-
-        Asked for several times a sample: the same question at the same moment has the same answer.
-        """
-        moment = (
-            *(len(self.observer.samples), id(self.observer.samples[-1]) if self.observer.samples else 0),
-            *(self.clock.now(), id(self.log.facts()), self.permit, self.disturbance, id(self.session.facts)),
-            *(self.carried_watch_s, self.hearing.on_terminal),
-        )
-        if self._moment != moment:
-            self._moment = moment
-            self._verdicts.clear()
-            self._cases.clear()
-        which = (before_action, blind, sending)
-        if which not in self._verdicts:
-            case = self._cases.get(which[1:])
-            if case is None:
-                case = self._cases[which[1:]] = self.case(blind, sending)
-            self._verdicts[which] = judge(case, before_action)
-        return self._verdicts[which]
+        """What the interlock says at this moment; ``Judging.verdict``."""
+        return self.judging.verdict(before_action, blind, sending)

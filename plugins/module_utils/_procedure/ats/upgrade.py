@@ -67,7 +67,7 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
     app_seen = False
     while True:
         sample, now = unit.observer.newest, unit.clock.now()
-        unit.follow_deed()
+        unit.said.follow_deed()
         if unit.permit.state is not PermitState.ISOLATED:
             _ask_anew(unit, app_seen)
         if not sample.answered:

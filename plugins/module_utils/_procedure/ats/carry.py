@@ -1,0 +1,99 @@
+# Copyright (c) 2026 dcops.apc contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""That a run watches, and since when: written for the next process of a permit, and read by it.
+
+SAFETY 3, ``controller_quiet``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import reads_live
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, SECONDARY, PermitState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+
+if TYPE_CHECKING:
+    from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
+
+# SAFETY 3: what a later process of the permit may build on.
+CARRY_GAP_S = 60.0
+# How often it is written down that a run watches.
+NOTE_S = 30.0
+
+
+class Carry:
+    """What an earlier process of this permit had watched without a break, where it may be built on."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        # Up to this process's first sample.
+        self.seconds = 0.0
+        self._carried = False
+        self._noted_s = 0.0
+
+    def follow(self, sample: Sample) -> None:
+        """Now and then, for the next process: that a run watched, what it saw, and since when without a break."""
+        unit = self.unit
+        live = unit.primary is not None and reads_live(sample, unit.primary.other)
+        if (unit.rests_on == SECONDARY and live) or (unit.rests_on == NO_LOAD and sign_of_load(sample.ats.load)):
+            unit.said.secondary_reads_in()
+        if sample.at_s - self._noted_s >= NOTE_S:
+            self.write(sample)
+
+    def write(self, sample: Sample) -> None:
+        self._noted_s = sample.at_s
+        watch = self.unit.observer.watch()
+        self.unit.record(
+            "watching",
+            uptime_s=sample.uptime_s,
+            watched_s=round(watch.unbroken_s, 1),
+            watched=[str(item) for item in sample.watched],
+            breaks=self.unit.observer.breaks,
+        )
+
+    def take_up(self) -> None:
+        """Builds on earlier processes of this permit (SAFETY 3, controller_quiet): after a gap of at most 60 s, while
+        sysUpTime goes on, communication and revision read the same, and the log has no new row of the controller."""
+        good = self.unit.observer.good
+        if self._carried or good is None or self.unit.permit.state is PermitState.NONE or self.unit.observer.breaks:
+            return
+        self._carried = True
+        found = 0.0
+        for place in reversed(range(len(self.unit.earlier))):
+            note = self.unit.earlier[place]
+            if note.get("kind") != "watching":
+                continue
+            carried = self._from(note, self.unit.earlier[:place], good)
+            if carried is None:
+                break
+            found = max(found, carried)
+            if note.get("breaks"):
+                # What was seen before that process's last break is no watch without one.
+                break
+        if found:
+            self.seconds = found
+            self.unit.observer.carry(found)
+
+    def _from(self, note: Mapping[str, Any], before: Sequence[Mapping[str, Any]], good: Sample) -> float | None:
+        try:
+            when = datetime.fromisoformat(str(note["t"]))
+            uptime_s, watched_s = float(note["uptime_s"]), float(note["watched_s"])
+            seen = list(note["watched"])
+            rows = next((list(item["rows"]) for item in reversed(before) if item.get("kind") == "log"), [])
+        except (KeyError, TypeError, ValueError):
+            return None
+        unit = self.unit
+        first_s = unit.observer.first_good_s if unit.observer.first_good_s is not None else good.at_s
+        gap_s = (good.uptime_s or 0.0) - uptime_s - (good.at_s - first_s)
+        wall_gap_s = (unit.clock.wall() - when).total_seconds() * unit.factor - (unit.clock.now() - first_s)
+        near = 0.0 < gap_s <= CARRY_GAP_S and -5.0 <= wall_gap_s <= CARRY_GAP_S + 5.0
+        same = seen == [str(item) for item in good.watched]
+        if not (near and same and unit.log.adds_nothing_of_the_controller(rows)):
+            return None
+        return max(0.0, watched_s + gap_s)
