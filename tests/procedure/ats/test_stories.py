@@ -22,7 +22,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known
 from apcsim.knobs import Knobs
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "worlds"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "worlds"))
 from disk import Disk
 from signals import Signals
 
