@@ -78,6 +78,10 @@ def walk(
             found.permit_states.add(world.permit.state)
             if world.permit.state is PermitState.CLOSED:
                 closed.append(at)
+            try:
+                permit_world.instructed(world.permit)
+            except Broken as error:
+                broken(str(error), at, "(what the permit means to a reader)")
             steps = permit_world.moves(world)
             while True:
                 try:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import permit as permits
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import sending as sendings
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Act, Return, Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import standing
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     NO_LOAD,
     SECONDARY,
@@ -34,20 +36,6 @@ METHODS = {"single_source": SECONDARY, "no_load": NO_LOAD}
 # The controller: no download since the card's boot, one due, one running, done, failed.
 QUIET, PENDING, RUNNING, DONE, FAILED = "quiet", "pending", "running", "done", "failed"
 UPGRADE, RESTORE = "upgrade", "restore"
-# What a person is told in each state (SAFETY 6); the product's own sentences are held by their tests.
-INSTRUCTIONS = {
-    PermitState.NONE: "nothing asked, nothing out: nothing to do",
-    PermitState.ASKED: "keep what is out out; run again, or restore as the way back",
-    PermitState.OPEN: "you may disconnect",
-    PermitState.OUT: "keep it out, and say that it is out",
-    PermitState.WITHDRAWN: "STOP: touch nothing; run again",
-    PermitState.ISOLATED: "keep it out, touch nothing",
-    PermitState.SENDING: "keep it out, touch nothing, no power cycle",
-    PermitState.SETTLING: "DO NOT RECONNECT",
-    PermitState.SETTLED: "the restore step tells when",
-    PermitState.RETURNING: "you may reconnect",
-    PermitState.CLOSED: "the permit is closed",
-}
 # What is recorded and not yet measured again, said or sent.
 ALLOW, BEGIN, LAST, GIVE_BACK = "allow", "begin", "last", "give_back"
 
@@ -89,6 +77,23 @@ class World(NamedTuple):
 
 class Broken(Exception):
     """A law is broken by the step that is being taken."""
+
+
+@lru_cache(maxsize=1000)
+def _told(permit: Permit) -> str:
+    """Why the product's own sentence for this permit breaks a law; empty where it does not."""
+    words = standing(permit)
+    if not words.strip() or "{" in words:
+        return f"no instruction for {permit.state.value}"
+    says_may = "you may" in words.lower()
+    return f"{permit.state.value}: {words}" if says_may else ""
+
+
+def instructed(permit: Permit) -> None:
+    """Every permit that is met has an instruction, and none that is read without a run at hand allows a hand."""
+    wrong = _told(Permit(state=permit.state, rests_on=permit.rests_on, primary=permit.primary))
+    if wrong:
+        raise Broken(wrong)
 
 
 class Unseen(Exception):

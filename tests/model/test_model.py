@@ -39,9 +39,18 @@ def test_no_law_is_broken(method, way):
     assert {PermitState(name) for name in wanted} <= found.permit_states
 
 
-def test_every_state_has_an_instruction():
-    assert set(permit_world.INSTRUCTIONS) == set(PermitState)
-    assert all(permit_world.INSTRUCTIONS.values())
+def test_every_state_has_an_instruction(monkeypatch):
+    for state in PermitState:
+        permit_world.instructed(permit.Permit(state=state))
+    words = {PermitState.NONE: "you may pull", PermitState.ASKED: ""}
+    monkeypatch.setattr(permit_world, "standing", lambda unit: words.get(unit.state, "touch nothing"))
+    permit_world._told.cache_clear()
+    found = permit_walk.walk("single_source", most=100)
+    permit_world._told.cache_clear()
+    assert [what for what, _trace in found.violations] == ["none: you may pull", "no instruction for asked"]
+
+
+def test_what_is_allowed_is_what_stands():
     for state in PermitState:
         assert bool(conduct.allowed(permit.Permit(state=state, rests_on=permit.SECONDARY, source_off=True))) == (
             state in permit.STANDING
