@@ -59,15 +59,13 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
     failed = 0
     for outcome in outcomes:
         counts = read_junit(junit / outcome.stage.name)
-        news = [name for name in counts.failed if not outcome.stage.counted_elsewhere or name not in total.failed]
-        total.failed += news
+        total.failed += counts.failed
         # A stage that failed without a failing test of its own (a linter, a crash) counts as one failure.
-        failed += len(news) or (outcome.status != 0 and not counts.failed)
-        if not outcome.stage.counted_elsewhere:
-            total.passed += counts.passed
-            total.figures.update(counts.figures)
-            for reason, names in counts.skipped.items():
-                total.skipped[reason] += names
+        failed += len(counts.failed) or outcome.status != 0
+        total.passed += counts.passed
+        total.figures.update(counts.figures)
+        for reason, names in counts.skipped.items():
+            total.skipped[reason] += names
 
     print(f"\n{'stage':<20} {'result':<8} {'s':>5}")
     for outcome in outcomes:
