@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from summary import Outcome, print_summary
 
 # So that a hung stage is reported instead of the whole job being killed from outside.
 STAGE_LIMIT_S = 2700
+ROOM = 1 << 30
 DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
 running: set[subprocess.Popen[bytes]] = set()
 printing = threading.Lock()
@@ -52,7 +54,19 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
+def memory() -> str | None:
+    """Where a RAM disk is, with room; None: the ordinary place."""
+    place = "/dev/shm"
+    roomy = os.access(place, os.W_OK) and shutil.disk_usage(place).free > ROOM
+    return place if roomy else None
+
+
 def run(stage: Stage) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="dcops-apc-", dir=memory() if stage.in_memory else None) as temporary:
+        return run_in(stage, temporary)
+
+
+def run_in(stage: Stage, temporary: str) -> Outcome:
     missing = [path for path in stage.needs if not (REPO / path).exists()]
     if missing:
         return Outcome(stage, skipped=f"{', '.join(missing)} is not there")
@@ -68,7 +82,7 @@ def run(stage: Stage) -> Outcome:
             process = subprocess.Popen(
                 command,
                 cwd=REPO / stage.folder,
-                env=stage_environment(),
+                env={**stage_environment(), "PYTEST_DEBUG_TEMPROOT": temporary},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,

@@ -39,6 +39,8 @@ class Stage:
     folder: str = "."
     # Run at the end, whatever happened before.
     cleanup: tuple[str, ...] = ()
+    # Its temporary folders may lie in memory: evidence is synced record by record, and no test here is about the disk.
+    in_memory: bool = False
     # A quicker or a wider cut of what other stages run: not part of the whole.
     by_name_only: bool = False
 
@@ -65,7 +67,7 @@ def pytest(name: str, lane: Lane, *paths: str) -> Stage:
     existing = [path for path in paths if (REPO / path).exists()]
     junit = OUTPUT / "junit" / name / "pytest.xml"
     command = tool("pytest", "-q", "-n", WORKERS, "--dist", "worksteal", f"--junit-xml={junit}", *existing)
-    return Stage(name, lane, (command,), needs=paths[:1])
+    return Stage(name, lane, (command,), needs=paths[:1], in_memory=lane is Lane.TESTS)
 
 
 # ansible-test runs tests/unit but for the simulated device, in an environment and under a loader of its own; to run it
