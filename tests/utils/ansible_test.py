@@ -30,7 +30,7 @@ REPO = Path(__file__).resolve().parents[2]
 GET_PIP_VERSIONS = ("23.1.2", "24.2", "25.2")
 GET_PIP_URL = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
 # ansible-test units takes all of tests/unit, in an environment that has no simulated device.
-WITHOUT = {"units": ("tests/unit/simulator/",)}
+WITHOUT = {"units": ("tests/unit/simulator/", "tests/unit/worlds/")}
 DROPPED = ("ANSIBLE_", "APC_", "PIP_", "PYTHONPATH")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 

@@ -74,7 +74,7 @@ def pytest(name: str, lane: Lane, *paths: str) -> Stage:
 # here as well would double the minutes and find nothing else.
 ALL = (
     replace(pytest("unit", Lane.TESTS, "tests/unit"), by_name_only=True),
-    pytest("simulator", Lane.TESTS, "tests/unit/simulator"),
+    pytest("simulator", Lane.TESTS, "tests/unit/simulator", "tests/unit/worlds"),
     pytest("procedure", Lane.TESTS, "tests/procedure"),
     pytest("property", Lane.TESTS, "tests/property"),
     pytest("model", Lane.TESTS, "tests/model"),
