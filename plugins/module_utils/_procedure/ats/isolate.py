@@ -177,7 +177,6 @@ class Isolating:
         """The standing permission, when it was measured, and the time that is left (SAFETY 4.2)."""
         unit = self.unit
         left = span_text(max(0.0, self.end_s - unit.clock.now()))
-        when = unit.clock_words()
         if unit.permit.state is PermitState.OPEN:
             if unit.rests_on == NO_LOAD:
                 shown = unit.verdict().check("load_zero")
@@ -186,15 +185,13 @@ class Isolating:
                 name = unit.secondary_name()
                 voltage = sample.ats.input(unit.secondary()).voltage_v.shown("V")
                 text = f"source {name} still live: {voltage}; it may be disconnected"
-            unit.say(f"{when}: {text}, {left} left", "watching")
+            unit.repeat(f"{text}, {left} left", "watching")
             return
         if unit.permit.deed:
             stable = unit.verdict().check("stable")
-            unit.say(
-                f"{when}: the word was taken; measuring, keep it so: {stable.observed if stable else ''}", "watching"
-            )
+            unit.repeat(f"the word was taken; measuring, keep it so: {stable.observed if stable else ''}", "watching")
             return
-        unit.say(f"{when}: {self._deed_question(sample)}, {left} left", "watching")
+        unit.repeat(f"{self._deed_question(sample)}, {left} left", "watching")
 
     def _deed_question(self, sample: Sample) -> str:
         unit = self.unit

@@ -146,14 +146,15 @@ def inconsistent(sample: Sample, method: Method) -> Found:
 def look(unit: Unit) -> Seen:
     """One look, judged: everything that a permit's next event may follow from."""
     sample = unit.observer.newest
+    out = reads_out(unit, sample)
+    # First whatever may take its time (a word comes by the disk), then the judgement: it is of the moment it is used.
+    heard = unit.said.listen(out)
     before, final = unit.verdict(before_action=True), unit.verdict()
     picture = inconsistent(sample, unit.options.method)
     blocking = [f"{check.id}: {check.observed}" for check in before.blocking]
     bad = next(iter(blocking), "") or ("" if picture.ok else picture.observed) or unit.peers.bad or unit.evidence_lost
-    out = reads_out(unit, sample)
     ready = before.ready and not bad and unit.peers.proved
     hold = not bad and all(check.ok or check.id in _DEED_CHECKS for check in final.checks)
-    heard = unit.said.listen(out)
     return Seen(
         answered=sample.answered,
         out=out,

@@ -298,10 +298,7 @@ class Restoring:
         if unit.permit.state is PermitState.RETURNING:
             left = span_text(max(0.0, self.end_s - unit.clock.now()))
             shown = sample.ats.input(self._secondary()).voltage_v.shown("V")
-            unit.say(
-                f"{unit.clock_words()}: source {name} not back yet: {shown}; it may be reconnected, {left} left",
-                "watching",
-            )
+            unit.repeat(f"source {name} not back yet: {shown}; it may be reconnected, {left} left", "watching")
         elif self.seen_back:
             unit.say(f"source {name} is in: TOUCH NO INPUT PLUG, neither in nor out", "watching")
         else:
@@ -312,25 +309,26 @@ class Restoring:
 
     def _release_loads(self) -> None:
         unit = self.unit
-
-        def still() -> bool:
-            sample = unit.observer.fresh()
-            if not self.plug:
-                return not _inputs_problem(unit, sample, baseline(unit))
-            return not self._problem(sample, back=True) and self._in_order(sample, unit.clock.now()) is not None
-
-        if unit.keeper.give(What.RELEASE, "you may connect the loads now", still, unit.said.given_words()):
+        words = "you may connect the loads now"
+        if unit.keeper.give(What.RELEASE, words, self._loads_may_come, unit.said.given_words()):
             self.given = self.loads_said = True
+
+    def _loads_may_come(self) -> bool:
+        """By a reading of now: the last thing before it is said."""
+        unit = self.unit
+        sample = unit.observer.fresh()
+        if not self.plug:
+            return not _inputs_problem(unit, sample, baseline(unit))
+        return not self._problem(sample, back=True) and self._in_order(sample, unit.clock.now()) is not None
 
     def _loads(self, sample: Sample, now: float) -> State | None:
         """ "You may connect the loads", repeated until a load reads > 0 for 60 s or the time limit."""
         unit = self.unit
         if not self.loads_said and unit.permit.state is PermitState.RETURNING:
             # The source was released before; the loads come under the same permit, after the same measurement.
-            unit.observer.fresh()
-            if unit.permission_words("you may connect the loads now"):
+            unit.record_or_stop("loads_released")
+            if self._loads_may_come() and unit.permission_words("you may connect the loads now"):
                 self.loads_said = True
-                unit.record("loads_released")
         if not self.loads_said:
             return None
         on = bool(sample.answered and some_load(sample.ats.load))
@@ -339,7 +337,7 @@ class Restoring:
             unit.keeper.send(What.BACK)
             unit.say(LOADS_LAST, "closed")
             return State.CLOSED_LOADS
-        unit.say(f"{unit.clock_words()}: you may connect the loads now", "loads")
+        unit.repeat("you may connect the loads now", "loads")
         return None
 
     # -- ends ----------------------------------------------------------------------------------------------------

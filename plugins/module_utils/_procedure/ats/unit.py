@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
@@ -320,9 +321,18 @@ class Unit(Run[Sample]):
         return self.clock.wall().astimezone(self.options.zone).isoformat(timespec="seconds")
 
     def clock_words(self) -> str:
-        """The time of the newest sample, as a person at the rack reads it."""
-        here = self.clock.wall().astimezone(self.options.zone)
+        """When the newest sample was asked for, as a person at the rack reads it."""
+        age = timedelta(seconds=(self.clock.now() - self.observer.newest.at_s) / self.factor)
+        here = (self.clock.wall() - age).astimezone(self.options.zone)
         return f"{here:%H:%M:%S} {here.tzname() or ''}".strip()
+
+    def repeat(self, text: str, key: str) -> None:
+        """A permission that stands, said again: with the time of the reading that it rests on, and only on one of now.
+
+        A disk or a peer may have taken its time since; then the next reading says whether it still stands.
+        """
+        if self.clock.now() - self.observer.newest.at_s < self.bounds.fresh_s:
+            self.say(f"{self.clock_words()}: {text}", key)
 
     def stop_words(self, text: str) -> None:
         """Handed to the terminal and the job's output at once, waiting for neither (SAFETY 1.8)."""
