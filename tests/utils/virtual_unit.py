@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
     FirmwarePackage,
     parse_name,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside, AtOnce
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Asked, Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings
@@ -86,6 +87,8 @@ class Bench:
         self.lines = Lines()
         self.report: dict[str, Any] = {}
         self.unit: Unit | None = None
+        # Virtual time is one thread's; a test of what hangs hands in a real one.
+        self.aside: Aside = AtOnce()
         # Does somebody at the rack answer what a run asks?
         self.speaks = True
         self.said: list[tuple[str, str, datetime]] = []
@@ -152,6 +155,7 @@ class Bench:
             peers=found,
             store=self.store,
             hearing=Hearing(words=self._words),
+            aside=self.aside,
         )
 
     def run(

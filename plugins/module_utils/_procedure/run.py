@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Seen
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import UNTOLD, Evidence, NoEvidence, history
@@ -75,7 +77,9 @@ class Run(Generic[S]):
         on_first: Callable[[S], None] = lambda sample: None,
         orphaned: Callable[[], bool] = lambda: False,
         hide: Callable[[Any], Any] = lambda value: value,
+        aside: Aside | None = None,
     ) -> None:
+        self.aside = aside or Aside()
         self.label, self.address, self.port = label, address, port
         self.clock, self.progress, self.store = clock, progress, store
         self.run_id = uuid.uuid4().hex[:12]
@@ -98,6 +102,11 @@ class Run(Generic[S]):
     def under_way(self) -> bool:
         """Has anything begun that has to be watched to its end, whatever becomes of the evidence?"""
         raise NotImplementedError
+
+    @property
+    def hand_on_plug(self) -> bool:
+        """May somebody be moving a plug or a load on a sentence of this run? Then nothing waits for a disk."""
+        return False
 
     def unit_facts(self) -> Mapping[str, Any]:
         """For the evidence: what was at this address."""
@@ -207,6 +216,7 @@ class Run(Generic[S]):
         self.earlier_known = True
 
     def close(self) -> None:
+        self.aside.wait()
         self.evidence.close()
         if self.locks is not None:
             self.locks.close()
@@ -238,7 +248,14 @@ class Run(Generic[S]):
         return "SIMULATED " if self.simulated else ""
 
     def record(self, kind: str, **fields: object) -> None:
-        """Evidence. While something is under way a full disk must not stop the watching: it is reported instead."""
+        """Evidence. While something is under way a full disk must not stop the watching: it is reported instead.
+
+        While a hand may be on a plug the record is written aside: a disk that fails ends the run a reading later.
+        """
+        if self.hand_on_plug:
+            wall, device_s = self.clock.wall(), round(self.clock.now(), 2)
+            self.aside.do(lambda: self._write_aside(kind, wall, device_s, fields))
+            return
         try:
             self.record_or_stop(kind, **fields)
         except Stop as exc:
@@ -249,6 +266,19 @@ class Run(Generic[S]):
     def record_or_stop(self, kind: str, **fields: object) -> None:
         """For what must be on the disk before the next thing is done. Raises Stop("state")."""
         wall, device_s = self.clock.wall(), round(self.clock.now(), 2)
+        self.aside.wait()
+        self._write(kind, wall, device_s, fields)
+
+    def _write_aside(self, kind: str, wall: datetime, device_s: float, fields: Mapping[str, object]) -> None:
+        try:
+            self._write(kind, wall, device_s, fields)
+        except Stop as exc:
+            self.evidence_lost = exc.message
+        except Exception as exc:
+            # Nobody is there to raise it to; without its evidence the run gives nothing more.
+            self.evidence_lost = f"the record {kind} cannot be written: unexpected {type(exc).__name__}"
+
+    def _write(self, kind: str, wall: datetime, device_s: float, fields: Mapping[str, object]) -> None:
         try:
             self.evidence.write(kind, wall, device_s=device_s, **fields)
         except Stop:
@@ -259,6 +289,7 @@ class Run(Generic[S]):
             raise
 
     def evidence_result(self) -> dict[str, Any]:
+        self.aside.wait()
         summary = [{k: v for k, v in record.items() if k not in BULKY} for record in self.evidence.summary]
         path = str(self.evidence.path) if self.evidence.path else None
         return {"path": path, "summary": summary, **({"lost": self.evidence_lost} if self.evidence_lost else {})}

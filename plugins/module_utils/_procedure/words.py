@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside, AtOnce
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import who
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import held_by, key_of, shown_holder
@@ -130,10 +132,16 @@ def _word(record: Mapping[str, Any]) -> Word | None:
 
 
 class WordBox:
-    """The folder in a run's hands, as its hearing wants it. ``belongs_to`` once the run has a name."""
+    """The folder in a run's hands, as its hearing wants it. ``belongs_to`` once the run has a name.
 
-    def __init__(self, state_dir: Path, wall: Callable[[], datetime]) -> None:
-        self._state_dir, self._wall = state_dir, wall
+    The run asks while a permission stands, so the folder is read and written aside; what it held is handed out at the
+    next look.
+    """
+
+    def __init__(self, state_dir: Path, wall: Callable[[], datetime], aside: Aside | None = None) -> None:
+        self._state_dir, self._wall, self._aside = state_dir, wall, aside or AtOnce()
+        self._taken: deque[Word] = deque()
+        self._looking = False
         self._keys: Callable[[], list[str]] = list
         self._facts: Callable[[], dict[str, Any]] = dict
         self._published: list[str] = []
@@ -146,28 +154,44 @@ class WordBox:
         self._keys, self._facts = keys, facts
 
     def publish(self, asked: Asking) -> None:
-        since = self._wall()
-        try:
-            # Before it is laid out: an answer may come at once, and a word is written with milliseconds.
-            self._since, self._published = since, self._keys()
-            publish_ask(self._state_dir, self._published, asked, since, self._facts())
-        except Stop as exc:
-            self.problem = exc.message
+        # Before it is laid out: an answer may come at once, and a word is written with milliseconds.
+        since, keys, facts = self._wall(), self._keys(), self._facts()
+        self._since, self._published = since, keys
+        self._taken.clear()
+
+        def lay_out() -> None:
+            try:
+                publish_ask(self._state_dir, keys, asked, since, facts)
+            except Stop as exc:
+                self.problem = exc.message
+
+        self._aside.do(lay_out)
 
     def withdraw(self) -> None:
-        withdraw_ask(self._state_dir, self._published, str(self._facts().get("run", "")))
+        keys, run = self._published, str(self._facts().get("run", ""))
         self._published, self._since = [], None
+        self._aside.do(lambda: withdraw_ask(self._state_dir, keys, run))
 
     def words(self, asked: Asking) -> list[tuple[str, str, datetime]]:
         """(serial as typed, source, when), of the deed that is asked for."""
         if self._since is None:
             return []
+        if not self._looking:
+            self._looking = True
+            keys, since, number = self._published, self._since, asked.number
+            self._aside.do(lambda: self._look(keys, number, since))
+        # Said to this question, and none that an earlier one was asked while the folder hung.
+        known = [self._taken.popleft() for _ in range(len(self._taken))]
+        mine = [word for word in known if word.permit == asked.number and word.said_at > self._since]
+        return [(word.unit, word.source, word.said_at) for word in mine if word.what == asked.what]
+
+    def _look(self, keys: list[str], permit: int, since: datetime) -> None:
         try:
-            taken = take_words(self._state_dir, self._published, asked.number, self._since)
+            self._taken.extend(take_words(self._state_dir, keys, permit, since))
         except Stop as exc:
             self.problem = exc.message
-            return []
-        return [(word.unit, word.source, word.said_at) for word in taken if word.what == asked.what]
+        finally:
+            self._looking = False
 
 
 # -- the person who answers ---------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._files.package_source import LoadedPackage, load
 from ansible_collections.dcops.apc.plugins.module_utils._powernet.nmc import StateRead, read_state
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.job import AtsEndings, announce, versions
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer
@@ -140,7 +141,8 @@ def _unit(
             clock.set_factor(float(sample.identity.simulated))
 
     store = StateDir(params.get("state_dir"), params["ephemeral_state"])
-    box = WordBox(store.path, clock.wall)
+    aside = Aside()
+    box = WordBox(store.path, clock.wall, aside)
     unit = Unit(
         label=getattr(progress, "label", "") or params["host"],
         address=address,
@@ -159,6 +161,7 @@ def _unit(
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
         hide=hider(ATS_UNIT.options, params),
+        aside=aside,
     )
     box.belongs_to(
         unit.keys,

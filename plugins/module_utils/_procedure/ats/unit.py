@@ -44,6 +44,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import Carry
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.dark import Dark
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
@@ -88,6 +89,7 @@ class Unit(Run[Sample]):
         orphaned: Callable[[], bool] = lambda: False,
         hide: Callable[[Any], Any] = lambda value: value,
         hearing: Hearing | None = None,
+        aside: Aside | None = None,
     ) -> None:
         bounds = Bounds.for_factor(1.0, options.stability_s)
         observer = AtsObserver(clock, read, options.poll_interval_s, bounds)
@@ -106,6 +108,7 @@ class Unit(Run[Sample]):
             on_first=on_first,
             orphaned=orphaned,
             hide=hide,
+            aside=aside,
         )
         self.options = options
         self.package, self.contents = package, contents or {}
@@ -139,6 +142,10 @@ class Unit(Run[Sample]):
     @property
     def under_way(self) -> bool:
         return not self.sent.nothing
+
+    @property
+    def hand_on_plug(self) -> bool:
+        return self.permit.stands
 
     @property
     def permit(self) -> Permit:
