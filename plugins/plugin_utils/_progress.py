@@ -94,6 +94,16 @@ class LiveProgress:
             self._log(text)
         return given
 
+    def repeat(self, text: str, key: str) -> None:
+        """A permission that stands, said again at the pace of ``say``; dropped where it could not be shown at once.
+
+        By the way of ``stop``: on a screen that was held for a while it must not come behind the STOP said after it.
+        """
+        if self._no_log or self._silent or self.orphaned() or not self._due(text, key):
+            return
+        if self._outlet.waiting == 0 and self._outlet.hand_over(_coloured(self._whole(text), C.COLOR_OK), 0.0):
+            self._log(text)
+
     def question(self, prompt: str) -> Question | None:
         """Stands until it is closed; None where there is no terminal, or nobody to read it there."""
         if self._no_log or self.orphaned():
@@ -134,20 +144,24 @@ class LiveProgress:
             # ansible-playbook is gone. Nobody empties the pipe to it.
             self._silent = True
             return
-        lines = self._whole(text)
-        whole = " ".join(lines)
-        this = (key or "", _NUMBERS.sub("#", whole) if key else whole)
-        now = self._now()
-        if this == self._last and (not key or now - self._shown.get(key, 0.0) < self._pace_s):
+        if not self._due(text, key):
             return
-        self._last = this
-        if key:
-            self._shown[key] = now
         try:
-            for line in lines:
+            for line in self._whole(text):
                 self._write(line)
         except Exception:
             self._silent = True
+
+    def _due(self, text: str, key: str | None) -> bool:
+        whole = " ".join(self._whole(text))
+        this = (key or "", _NUMBERS.sub("#", whole) if key else whole)
+        now = self._now()
+        if this == self._last and (not key or now - self._shown.get(key, 0.0) < self._pace_s):
+            return False
+        self._last = this
+        if key:
+            self._shown[key] = now
+        return True
 
     def _queue(self, line: str) -> None:
         if self._lines is not None:

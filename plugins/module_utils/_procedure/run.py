@@ -221,6 +221,9 @@ class Run(Generic[S]):
         if self.locks is not None:
             self.locks.close()
 
+    def before_end(self) -> None:
+        """What must be on the disk before the end is. Raises Stop("state") where it cannot be."""
+
     # -- ending early --------------------------------------------------------------------------------------------
 
     def stop_if_asked(self) -> None:
@@ -373,6 +376,7 @@ def _end(run: Run[Any], report: dict[str, Any], endings: Endings, how: Ended) ->
     run.observer.on_sample = lambda sample, before: None
     # Where the evidence cannot be written, the error that ended the run is the one to tell.
     with suppress(Stop):
+        run.before_end()
         run.record("end", error=how.kind, message=how.message, state=told[0] if told else None)
 
 

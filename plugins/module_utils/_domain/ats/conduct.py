@@ -118,10 +118,10 @@ def _out(permit: Permit, seen: Seen) -> What | None:
 
 
 def watching(permit: Permit, seen: Seen) -> What | None:
-    """While a file is sent: only what ends the deed; the file's own fate is the other machine's."""
+    """At every sample, whatever the step: only what ends the deed; a file's own fate is the other machine's."""
     if seen.dark and darkness(permit, seen):
         return darkness(permit, seen)
-    if permit.state in (PermitState.ISOLATED, PermitState.SENDING) and permit.deed:
+    if permit.state in (*DEED_CARRIERS, PermitState.OUT) and permit.deed:
         return _ended(seen)
     return None
 

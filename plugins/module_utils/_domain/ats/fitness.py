@@ -71,14 +71,20 @@ def restarted(before: Sample, sample: Sample) -> bool:
     return sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s < before.uptime_s
 
 
-def another_unit(before: Sample, sample: Sample) -> str:
-    """Names what shows that another unit answers than before; empty if nothing does."""
-    for what, old, new in (
-        ("card serial", before.identity.serial, sample.identity.serial),
-        ("ATS serial", before.ats.serial, sample.ats.serial),
-        ("model", before.ats.model, sample.ats.model),
-    ):
-        if old and new and old != new:
+CARD = "card serial"
+
+
+def names_of(sample: Sample) -> dict[str, str]:
+    """What the unit calls itself in this reading, of what does not change by itself."""
+    shown = {CARD: sample.identity.serial, "ATS serial": sample.ats.serial, "model": sample.ats.model}
+    return {what: name for what, name in shown.items() if name}
+
+
+def another_unit(known: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """Names what shows that another unit answers than the one that is known; empty if nothing does."""
+    for what, old in known.items():
+        new = names.get(what, old)
+        if new != old:
             return f"another unit answers: its {what} was {old[:40]}, now {new[:40]}"
     return ""
 

@@ -27,6 +27,7 @@ class Dark:
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
+        self._said: State | None = None
 
     def state(self) -> State | None:
         """The primary reads lost, or the card is silent for longer than a restart explains; the secondary is out."""
@@ -44,15 +45,21 @@ class Dark:
         if not lost and (newest.answered or now - good.at_s <= limit):
             return None
         failed = unit.log.facts().failed
-        if not permit.unsettled and not failed:
-            return State.DARK_SETTLED if permit.state in (PermitState.SETTLED, PermitState.RETURNING) else State.DARK
-        return State.DARK_UNSETTLED
+        if permit.unsettled or failed:
+            return State.DARK_UNSETTLED
+        returning = permit.state is PermitState.RETURNING or permit.back_to == PermitState.RETURNING.value
+        return State.DARK_SETTLED if returning or permit.state is PermitState.SETTLED else State.DARK
 
     def follow(self) -> None:
         """Said at once, in whatever step: a plug may be moved on it, so no deed and no permission outlives it."""
-        what = conduct.darkness(self.unit.permit, Seen(dark=self.state() is not None))
+        state, said = self.state(), self._said
+        self._said = state
+        what = conduct.darkness(self.unit.permit, Seen(dark=state is not None))
         if what is not None:
             self.unit.keeper.take(what, self.words(), "the rack may be dark")
+        elif state is not None and state is not said:
+            # Whatever it does to the permit, somebody stands before a dark rack.
+            self.unit.stop_words(self.words())
 
     def words(self) -> str:
         state = self.state()

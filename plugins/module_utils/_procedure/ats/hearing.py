@@ -66,6 +66,8 @@ class Hearing:
         self._question: Question | None = None
         self._asked: Asked | None = None
         self.refusals: list[str] = []
+        # Of the question that stands, or stood last.
+        self.number = 0
 
     @property
     def asked(self) -> Asked | None:
@@ -80,6 +82,7 @@ class Hearing:
         if self._asked == asked:
             return
         self.close()
+        self.number += 1
         self._asked = asked
         self._question = self._ask(f"type '{asked.answer}' and ENTER once it is so: ")
         self._publish(asked)
@@ -88,6 +91,7 @@ class Hearing:
         if self._question is not None:
             self._question.close()
         if self._asked is not None:
+            self.number += 1
             self._withdraw()
         self._question = self._asked = None
 

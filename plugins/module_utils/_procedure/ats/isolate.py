@@ -42,20 +42,19 @@ class Isolating:
         by_deed = unit.permit.method in BY_DEED
         limit_s = DOUBT_S if by_deed and unit.said.beforehand().ok else unit.options.action_timeout_s
         self.end_s = unit.clock.now() + limit_s
-        try:
-            if by_deed:
-                self._ask()
-            while True:
-                verdict = self._events()
-                if verdict is not None:
-                    unit.say("isolated: touch nothing else until this run says so", "isolated")
-                    return verdict
-                self._refuse_what_waiting_cannot_mend()
-                self._tell()
-                self.waiter.step(unit.verdict())
-                unit.peers.look()
-        finally:
-            unit.said.hearing.close()
+        if by_deed:
+            self._ask()
+        while True:
+            verdict = self._events()
+            if verdict is not None:
+                unit.say("isolated: touch nothing else until this run says so", "isolated")
+                # Where the run ends otherwise its end says STOP first, and then takes the question down.
+                unit.said.hearing.close()
+                return verdict
+            self._refuse_what_waiting_cannot_mend()
+            self._tell()
+            self.waiter.step(unit.verdict())
+            unit.peers.look()
 
     def _events(self) -> Verdict | None:
         """Takes one event after the other until nothing follows; the permitting verdict once all holds."""

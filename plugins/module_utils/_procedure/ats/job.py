@@ -62,13 +62,12 @@ class AtsEndings:
 
     def take_back(self) -> str:
         """No permission outlives a run, however it ends: said first, written after, by the permit's own keeper."""
-        unit = self._unit
+        unit, words = self._unit, ""
+        if unit.permit.stands:
+            words = "STOP, TOUCH NO PLUG AND NO LOAD: the run ends and its permission is withdrawn"
+            unit.keeper.take(What.WITHDRAW, words, "the run ended")
+        # Behind it: to take a question down may wait for a folder.
         unit.said.hearing.close()
-        if not unit.permit.stands:
-            return ""
-        acts = "TOUCH NO PLUG AND NO LOAD"
-        words = f"STOP, {acts}: the run ends and its permission is withdrawn"
-        unit.keeper.take(What.WITHDRAW, words, "the run ended")
         return words
 
     def conclude(self, ended: Ended) -> tuple[str, str] | None:
@@ -149,6 +148,12 @@ def _under_permit(unit: Unit, writing: bool) -> None:
         permit.state is PermitState.WITHDRAWN and permit.back_to == PermitState.RETURNING.value
     ):
         raise Stop("refused", f"permit {permit.number} is being closed: run the restore step first")
+    if permit.state is PermitState.SETTLED and not unit.said.promises_anew():
+        raise Stop(
+            "refused",
+            f"permit {permit.number} has settled and waits for the restore step: run it first. Where the secondary is "
+            "not to come back before, a new promise, later than this permit's, opens the next one",
+        )
     if permit.state is PermitState.SETTLING and writing:
         unit.keeper.send(What.APP_FAILS, "the app is to be sent again")
     if writing:

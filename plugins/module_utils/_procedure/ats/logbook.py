@@ -96,7 +96,7 @@ class LogTracker:
         self.earlier: EventLog | None = None
         self.used: list[str] | None = None
         # Begun rows whose download an earlier run has watched to its end.
-        self.ended: set[str] = set()
+        self.ended: Counter[str] = Counter()
         # Cannot be told what earlier runs have sent: then no cold start is a new one.
         self.unsure = False
         self._cold_start: ColdStart | None = None
@@ -140,10 +140,15 @@ class LogTracker:
             self.own_logins = self.own_transfers = 0
         self.current, self._fetched_s = log, now_s
         begun = download_in_progress(log)
-        if begun is None or _digest(begun) in self.ended:
+        if begun is None or self._has_ended(begun, log):
             self._begun = ""
         elif begun.line != self._begun:
             self._begun, self._begun_seen_s = begun.line, now_s
+
+    def _has_ended(self, begun: EventRow, log: EventLog) -> bool:
+        """Seen to its end by an earlier run; a row that stands there once more than then is a new one."""
+        digest = _digest(begun)
+        return 0 < sum(_digest(row) == digest for row in log.rows) <= self.ended[digest]
 
     def forget_begun(self) -> None:
         """After a restart a row that reads like an old one may be a new one: a clock that was reset repeats itself."""

@@ -128,15 +128,6 @@ def _loads_out(unit: Unit, sample: Sample) -> bool | None:
     return True if load_zero(sample.ats.load)[0] else None
 
 
-def deed_over(unit: Unit) -> str:
-    """Why the deed of the permit has ended, beside a reading that contradicts it."""
-    if not unit.permit.deed:
-        return ""
-    if unit.disturbance:
-        return unit.disturbance
-    return unit.said.deed_too_old()
-
-
 def inconsistent(sample: Sample, method: Method) -> Found:
     if not sample.answered or method not in (Method.SINGLE_SOURCE, Method.NO_LOAD):
         return Found(True, "")
@@ -163,7 +154,7 @@ def look(unit: Unit) -> Seen:
         hold=hold,
         dark=unit.dark.state() is not None,
         deed=heard,
-        deed_over=deed_over(unit),
+        deed_over=unit.said.deed_over(),
     )
 
 

@@ -81,6 +81,9 @@ def _refuse_unsent(unit: Unit) -> None:
             )
 
 
+GOOD = {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"}
+
+
 class Restoring:
     """``source``: the input that is out, if one is. The loads come after it."""
 
@@ -122,6 +125,13 @@ class Restoring:
             if unit.disturbance:
                 self._withdraw(unit.disturbance)
                 raise Stop("state", f"undisturbed: {unit.disturbance}")
+            dark = unit.dark.words()
+            if dark:
+                # The permission is withdrawn by it; nothing beside it may say otherwise.
+                self.fine_since = self.back_since = None
+                unit.say(dark, "dark")
+                self._refuse_late(sample)
+                continue
             broken = self._broken(sample)
             if broken:
                 self._withdraw(broken)
@@ -165,6 +175,8 @@ class Restoring:
                 return done
             steady = False
         self.problem = "" if back is not None else self._problem(sample)
+        if back is None and not self.plug and not self.problem:
+            self.problem = _inputs_problem(unit, sample, baseline(unit))
         fine = self._fine(now)
         seen = Return(
             holds=fine if back is None else steady or (self.loads and now - back > STEADY_S),
@@ -420,14 +432,15 @@ def _inputs_problem(unit: Unit, sample: Sample, before: dict[str, object] | None
         if not found.ok:
             return found.observed
     ats = sample.ats
-    wanted = {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"} | (before or {})
+    wanted = GOOD | (before or {})
     now = {
         "input_a": ats.input_a.status.shown(),
         "input_b": ats.input_b.status.shown(),
         "redundancy": ats.redundancy.shown(),
     }
     for key, value in now.items():
-        if wanted.get(key) != value:
+        # What is good now contradicts nothing, whatever it was when the backup was taken.
+        if value not in (wanted.get(key), GOOD[key]):
             return f"{key} reads {value}, before it was {wanted.get(key)}"
     if not (ats.input_a.status.is_(Health.OK) or ats.input_b.status.is_(Health.OK)):
         return "no input is ok"

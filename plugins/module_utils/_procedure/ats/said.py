@@ -9,8 +9,9 @@ Sends events to the permit, through its keeper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
@@ -25,6 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
     PermitState,
     What,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import (
     WHATS,
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
 
 # SAFETY 2: a deed ends 12 h after it, and when no run watched for 30 minutes.
 DEED_LIMIT_S = 12 * 3600.0
-NO_RUN = timedelta(minutes=30)
+NO_RUN_S = 1800.0
+# How far the card's clock may part from the controller's between two runs, as a share of the time.
+DRIFT = 0.01
 
 
 def _unverifiable(word: str) -> str:
@@ -60,6 +64,12 @@ class Said:
         self._deed_heard_s: float | None = None
         self._heard: Heard | None = None
         self._last_in: datetime | None = None
+        # Which question the word was heard at: one that was taken down takes its answers with it.
+        self._heard_at: int | None = None
+        self._over = ""
+        self._last_s: float | None = None
+        self._begun: datetime | None = None
+        self._promised = False
 
     def take_over(self) -> None:
         """What a dead process left: its permission is withdrawn before anything is measured, its file accounted for."""
@@ -70,7 +80,8 @@ class Said:
         elif what is not None:
             self.unit.keeper.take(what, "", "the run under which it was said has left no end: it may have said more")
         self.unit.keeper.reconcile()
-        over = self._deed_over_since_then()
+        over = "a record is damaged: it may have ended the deed" if self.unit.keeper.torn else ""
+        over = over or self._deed_over_since_then()
         if over and self.unit.permit.deed:
             self.unit.keeper.take(What.DEED_ENDS, "", over)
         elif self.unit.permit.deed:
@@ -90,20 +101,32 @@ class Said:
         """Between two processes: no run for 30 minutes, or a restart of the card that no file of ours caused."""
         if not self.unit.permit.deed:
             return ""
-        now, stamps = self.unit.clock.wall(), []
-        for record in self.unit.earlier:
-            with suppress(ValueError):
-                stamps.append(datetime.fromisoformat(str(record.get("t", ""))))
-        last = max((stamp for stamp in stamps if stamp.tzinfo is not None and stamp <= now), default=None)
-        if last is None or now - last > NO_RUN:
-            return "no run watched for 30 minutes"
-        note, uptime = self._last_note(), self.unit.observer.newest.uptime_s
-        if note is None or uptime is None or not isinstance(note.get("uptime_s"), (int, float)):
-            return "it is not known whether the card has restarted since"
-        return "the card has restarted since, and not by a file of ours" if uptime < float(note["uptime_s"]) else ""
+        away_s = self.away_s(self._last_note())
+        if away_s is None:
+            return "the card may have restarted since, and not by a file of ours"
+        return "no run watched for 30 minutes" if away_s > NO_RUN_S else ""
 
-    def _last_note(self) -> dict[str, Any] | None:
-        return next((record for record in reversed(self.unit.earlier) if record.get("kind") == "watching"), None)
+    def away_s(self, record: Mapping[str, Any]) -> float | None:
+        """Device seconds since an earlier process's record, which holds the card's uptime; None: it may have restarted.
+
+        Two clocks that have to agree: the controller's can be set, and a restart sets the card's back.
+        """
+        good, factor = self.unit.observer.good, self.unit.factor
+        if good is None or good.uptime_s is None:
+            return None
+        try:
+            when, then_s = datetime.fromisoformat(str(record["t"])), float(record["uptime_s"])
+            by_wall = (self.unit.clock.wall() - when).total_seconds() * factor
+        except (KeyError, TypeError, ValueError):
+            return None
+        by_card = good.uptime_s - then_s + self.unit.clock.now() - good.at_s
+        slack_s = self.unit.bounds.gap_s + DRIFT * max(by_wall, 0.0)
+        # The smaller of two that agree might be the restarted one's, where it had been up for a moment only.
+        unsure = abs(by_card - by_wall) > slack_s or then_s <= slack_s
+        return None if unsure else max(by_card, by_wall)
+
+    def _last_note(self) -> dict[str, Any]:
+        return next((record for record in reversed(self.unit.earlier) if record.get("kind") == "watching"), {})
 
     def _age_of(self, stamp: str) -> float:
         try:
@@ -113,11 +136,29 @@ class Said:
         # A stamp later than now is not fresh.
         return age * self.unit.factor if age >= 0 else DEED_LIMIT_S
 
-    def deed_too_old(self) -> str:
+    def deed_over(self) -> str:
+        """Why the deed of the permit has ended, beside a reading that contradicts it."""
+        if not self.unit.permit.deed:
+            return ""
+        if self.unit.disturbance or self._over:
+            return self.unit.disturbance or self._over
         heard = self._deed_heard_s
         if heard is None or self.unit.clock.now() - heard > DEED_LIMIT_S:
             return "it was said more than 12 h ago"
         return ""
+
+    def follow(self, sample: Sample, own_restart: bool, restart: bool) -> None:
+        """At every sample, whatever it was taken for: what ends the deed ends it at once (SAFETY 2).
+
+        ``own_restart``: a file of this permit explains one; ``restart``: the card has restarted since the last sample.
+        """
+        last, self._last_s = self._last_s, sample.at_s
+        if restart and not own_restart:
+            self._over = "the card has restarted, and not by a file of ours"
+        elif last is not None and sample.at_s - last > NO_RUN_S:
+            # A process that was stopped, a machine that slept.
+            self._over = "no run watched for 30 minutes"
+        self.follow_deed()
 
     def floors(self) -> Floors:
         keeper = self.unit.keeper
@@ -130,6 +171,7 @@ class Said:
 
     def judge_all(self) -> None:
         """When a run is first given them; a deed is judged anew when it is asked for."""
+        self._begun = self.unit.clock.wall()
         with suppress(ValueError):
             self._last_in = datetime.fromisoformat(self.unit.permit.last_in_at) if self.unit.permit.last_in_at else None
         for what in WHATS:
@@ -147,9 +189,29 @@ class Said:
         who = {"method": method.value, "primary": primary.name if primary else "", "rests_on": rests_on}
         follows = method.value in BY_DEED and permit.method != method.value and permit.promise
         if follows and permit.state in (PermitState.ASKED, PermitState.ISOLATED, PermitState.WITHDRAWN):
-            self.unit.keeper.send(What.FOLLOW, judged.text if judged.ok else "", **who)
+            self._promised = self.unit.keeper.send(What.FOLLOW, judged.text if judged.ok else "", **who)
         elif judged.ok and (judged.text != permit.promise or permit.state is PermitState.ASKED):
-            self.unit.keeper.send(What.PROMISE, judged.text, **who)
+            self._promised = self.unit.keeper.send(What.PROMISE, judged.text, **who)
+
+    def promises_anew(self) -> bool:
+        """Is a promise given that is not the permit's own? It closes a settled permit (SAFETY 2)."""
+        permit, judged = self.unit.permit, self.judged[PROMISES[self.unit.rests_on]]
+        return judged.ok and judged.text != permit.promise and judged.text not in permit.spent
+
+    def _promise_counts(self) -> bool:
+        """From ``open`` on the permit carries it; before, each process has to be given it (SAFETY 2)."""
+        permit, rests_on = self.unit.permit, self.unit.rests_on
+        if not permit.promise or permit.rests_on != rests_on:
+            return False
+        return self._promised or permit.fixed or self.judged[PROMISES[rests_on]].ok or self._was_open()
+
+    def _was_open(self) -> bool:
+        """Was anybody asked under the promise at hand?"""
+        for record in reversed(self.unit.earlier):
+            what = (record.get("event") or {}).get("what") if record.get("kind") == "permit" else None
+            if what in (What.PERMISSION.value, What.PROMISE.value):
+                return bool(what == What.PERMISSION.value)
+        return False
 
     def _refuse_another_method(self, method: Method, primary: Source | None) -> None:
         permit = self.unit.permit
@@ -174,7 +236,7 @@ class Said:
             reason = permit.refusal
         found["promise"] = (
             Judged(True, f"promised: {permit.promise}{_unverifiable(permit.promise)}")
-            if permit.promise and permit.rests_on == rests_on
+            if self._promise_counts()
             else Judged(False, reason, refused=True)
         )
         for what in (SECONDARY, NO_LOAD):
@@ -197,18 +259,32 @@ class Said:
         self._last_in = self.unit.clock.wall()
 
     def beforehand(self) -> Judged:
-        return self._judge(self.unit.rests_on)
+        """The options' word, judged anew. It was said before this run began, whatever its stamp says."""
+        judged = self._judge(self.unit.rests_on)
+        said = min(filter(None, (judged.said_at, self._begun)), default=None)
+        if judged.ok and said is not None and self._last_in is not None and said <= self._last_in:
+            return Judged(False, "it is older than the last reading that contradicts it")
+        return judged
 
     def listen(self, out: bool | None) -> str:
-        """A deed that counts now, whichever way it came; empty where there is none."""
+        """A deed that counts now, whichever way it came; empty where there is none.
+
+        A word that comes while the reading is not known is kept for the next one, at the same question only: what was
+        said before a STOP is no answer behind it.
+        """
         if self.unit.permit.deed:
             return ""
+        if self._heard_at != self.hearing.number or self._older_than_live(self._heard):
+            self._heard, self._heard_at = None, self.hearing.number
         serial = self.unit.subject_serial() or ""
         heard = self.hearing.listen(self.unit.clock.wall(), out is False, serial, self._last_in, self.beforehand)
         self._heard = heard if heard is not None else self._heard
         if out is False:
             self._heard = None
         return self._heard.text if self._heard is not None else ""
+
+    def _older_than_live(self, heard: Heard | None) -> bool:
+        return heard is not None and self._last_in is not None and heard.at <= self._last_in
 
     def take_deed(self) -> None:
         heard, self._heard = self._heard, None
@@ -217,10 +293,13 @@ class Said:
         sent = self.unit.keeper.send(What.DEED, heard.text, by=heard.by, rests_on=self.unit.rests_on)
         if sent:
             self._deed_heard_s = self.unit.clock.now() - self._age_of(heard.at.isoformat())
+            self._over = ""
             self.unit.say(f"taken: {self.unit.what_is_out()} ({heard.by})", "deed")
 
     def follow_deed(self) -> None:
-        """While a file is on its way: a reading, or time, that ends the deed."""
+        """A reading, a restart, or time, that ends the deed: STOP first."""
+        if not self.unit.permit.deed:
+            return
         sample = self.unit.observer.newest
         out: bool | None = None
         if sample.answered and sample.app_answers:
@@ -228,12 +307,12 @@ class Said:
                 out = False if sign_of_load(sample.ats.load) else None
             elif self.unit.primary is not None and reads_live(sample, self.unit.primary.other):
                 out = False
-        seen = Seen(out=out, deed_over=self.deed_too_old() if self.unit.permit.deed else "")
+        seen = Seen(out=out, deed_over=self.deed_over())
         what = conduct.watching(self.unit.permit, seen)
         if what is not None:
-            self.unit.keeper.take(
-                what, f"STOP, TOUCH NO PLUG: the word that {self.unit.what_is_out()} counts no more", seen.deed_over
-            )
+            why = f": {seen.deed_over}" if seen.deed_over else ""
+            words = f"STOP, TOUCH NO PLUG: the word that {self.unit.what_is_out()} counts no more{why}"
+            self.unit.keeper.take(what, words, seen.deed_over)
 
     def given_words(self) -> str:
         """Every word that this run was given: a release spends them all."""

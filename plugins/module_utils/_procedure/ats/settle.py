@@ -27,7 +27,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
     failure_may_end,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Redundancy, Source
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Health, Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
@@ -35,26 +35,6 @@ LOG_RETRY_S = 60.0
 # Communication may be absent while the controller is being flashed; after this long the log is asked why.
 LOST_S = 120.0
 EARLY_LOG_S = 5.0
-LOAD_ON = "A LOAD IS ON: SHUT IT DOWN NOW, TOUCH NO INPUT"
-
-
-def hands_off(unit: Unit) -> str:
-    """What every line says until the unit has settled (SAFETY 4.6). It names what is measured."""
-    dark = unit.dark.words()
-    if dark:
-        return dark
-    good = unit.observer.good
-    if unit.rests_on == NO_LOAD:
-        if good is not None and unit.permit.state is PermitState.SETTLING and sign_of_load(good.ats.load):
-            return LOAD_ON
-        return "CONNECT NO LOAD, TOUCH NO INPUT"
-    primary = unit.primary
-    if good is not None:
-        redundant = good.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
-        if redundant or (primary is not None and unit.reads_live(primary.other)):
-            # It is in already: what must not happen now is that somebody pulls it.
-            return "TOUCH NO PLUG, neither in nor out"
-    return "DO NOT RECONNECT"
 
 
 def clock_text(seconds: float) -> str:
@@ -75,7 +55,6 @@ class Settling:
         self._log_tried: float | None = None
         self._before: Sample | None = None
         self._why = ""
-        self._load_said_s: float | None = None
         good = unit.observer.good
         self._card = good.identity if good is not None else None
 
@@ -116,6 +95,7 @@ class Settling:
             app=str(card.app.version),
             unit=unit.unit_facts(),
             ended=unit.log.begun_rows(),
+            uptime_s=unit.observer.newest.uptime_s,
         )
         unit.say("settled", "settled")
 
@@ -123,7 +103,6 @@ class Settling:
 
     def _follow(self, sample: Sample) -> None:
         unit, now = self.unit, self.unit.clock.now()
-        self._say_load(sample, now)
         if sample.answered and self._card is not None and not unit.disturbance:
             # A restart is tolerated here; what somebody else has sent meanwhile is not.
             unit.disturbance = other_firmware(self._card, sample.identity)
@@ -136,7 +115,10 @@ class Settling:
             self.restarts, fine, self._why = unit.observer.restarts, False, "the card restarted"
         if not fine or since is None:
             if self.calm_since is not None:
-                unit.say(f"settling starts anew, {hands_off(unit)}: {self._why or 'the watch was interrupted'}", "anew")
+                unit.say(
+                    f"settling starts anew, {unit.hands_off.words()}: {self._why or 'the watch was interrupted'}",
+                    "anew",
+                )
             self.calm_since = None
             unit.carry.seconds = 0.0
         elif self.calm_since is None or since > self.calm_since:
@@ -145,17 +127,6 @@ class Settling:
             established = sample.ats.controller_comm.is_(Comm.ESTABLISHED)
             self.lost_since = None if established else (now if self.lost_since is None else self.lost_since)
             self._before = sample
-
-    def _say_load(self, sample: Sample, now: float) -> None:
-        """A load that appears is said at once and again every 15 s."""
-        unit = self.unit
-        if unit.rests_on != NO_LOAD or not sample.answered or not sign_of_load(sample.ats.load):
-            self._load_said_s = None
-            return
-        if self._load_said_s is None or now - self._load_said_s >= 15.0:
-            self._load_said_s = now
-            unit.stop_words(f"{LOAD_ON} ({sign_of_load(sample.ats.load)})")
-            unit.record("load_on", observed=sign_of_load(sample.ats.load))
 
     def _as_it_should(self, sample: Sample) -> tuple[bool, str]:
         unit, ats = self.unit, sample.ats
@@ -319,7 +290,7 @@ class Settling:
             left = max(left, END_NOT_SEEN_S * facts.doubled - (watch.now_s - seen))
         reason = f" ({self._why})" if self._why else ""
         done = clock_text(max(0.0, target - left))
-        unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {hands_off(unit)}{reason}", "settling")
+        unit.say(f"{self.what}, settling {done} of {clock_text(target)}, {unit.hands_off.words()}{reason}", "settling")
 
 
 def settle(unit: Unit, what: str, strict: bool, failures_end: bool = True) -> None:

@@ -15,7 +15,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwareFile
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Verdict
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import hands_off
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import held_signals
@@ -319,14 +318,14 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         unit,
         went_down,
         unit.options.down_timeout_s,
-        f"{file.kind} sent, waiting for the card to restart, {hands_off(unit)}",
+        f"{file.kind} sent, waiting for the card to restart",
         f"the card did not restart within {unit.options.down_timeout_s:.0f} s after {file.file}",
     )
     _until(
         unit,
         lambda sample: sample.answered and unit.observer.restarts > restarts,
         unit.options.up_timeout_s,
-        f"{file.kind} sent, the card restarts, {hands_off(unit)}",
+        f"{file.kind} sent, the card restarts",
         f"the card did not come back within {unit.options.up_timeout_s:.0f} s after {file.file}",
     )
     end = unit.clock.now() + VERSION_S
@@ -336,7 +335,7 @@ def await_restart(unit: Unit, file: FirmwareFile, gate: Gate) -> Sample:
         if unit.clock.now() >= end or (newest.answered and shown.version is not None):
             _deny(unit, file, newest)
             raise Stop("transfer", f"after {file.file} the card runs {shown.version or 'no app'}, not {file.version}")
-        unit.say(f"{file.kind} sent, waiting for its version, {hands_off(unit)}", "version")
+        unit.say(f"{file.kind} sent, waiting for its version, {unit.hands_off.words()}", "version")
         unit.observer.next()
     sample = unit.observer.newest
     if unit.disturbance:
@@ -379,4 +378,4 @@ def _until(unit: Unit, done: Callable[[Sample], bool], timeout_s: float, text: s
         if unit.clock.now() >= end:
             raise Stop("transfer", failure)
         waited = unit.clock.now() - began
-        unit.say(f"{text} ({waited:.0f} s of {timeout_s:.0f} s)", "restart")
+        unit.say(f"{text}, {unit.hands_off.words()} ({waited:.0f} s of {timeout_s:.0f} s)", "restart")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -19,8 +20,10 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import last_backup, used_starts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness import (
+    CARD,
     another_unit,
     foreign_hand,
+    names_of,
     restarted,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
@@ -47,6 +50,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import F
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import Carry
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.dark import Dark
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hands_off import HandsOff
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.judging import Judging
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper
@@ -118,6 +122,7 @@ class Unit(Run[Sample]):
         self.carry = Carry(self)
         self.dark = Dark(self)
         self.judging = Judging(self)
+        self.hands_off = HandsOff(self)
         self.keeper = Keeper(self)
         self.sent = Sent(self.keeper)
         # Told of every sample, also of those taken while a login waits.
@@ -131,6 +136,8 @@ class Unit(Run[Sample]):
         self.app_answered = False
         self.restarts_before_send = 0
         self.sent_unseen = False
+        # The last known of each: one that boots shows none for a while.
+        self._names: dict[str, str] = {}
         self.proved: dict[str, bool] = {}
         self.asks = False
         # Something is to be sent: the method of this run counts, not that of a permit under which nothing was out.
@@ -218,9 +225,7 @@ class Unit(Run[Sample]):
             self.log.used = used_starts(self.earlier)
         except ValueError:
             self.log.unsure = True
-        for record in self.earlier:
-            if record.get("kind") == "settled" and isinstance(record.get("ended"), list):
-                self.log.ended = {str(digest) for digest in record["ended"]}
+        self.log.ended = self._ended_rows()
         newest = last_backup(self.earlier)
         if newest is None:
             return
@@ -237,6 +242,25 @@ class Unit(Run[Sample]):
             # It is there and may have the row already.
             self.log.unsure = True
 
+    def _ended_rows(self) -> Counter[str]:
+        """Begun rows that the last settled run has seen the end of; none where the card may have restarted since: a
+        clock that is reset at every start writes the same row again."""
+        settled = (record for record in reversed(self.earlier) if record.get("kind") == "settled")
+        record: dict[str, Any] = next(settled, {})
+        rows = record.get("ended")
+        since_s = self.said.away_s(record)
+        return Counter(str(row) for row in rows) if isinstance(rows, list) and since_s is not None else Counter()
+
+    def before_end(self) -> None:
+        """Something could not be written: whoever reads the end of this run must not take an older permit for the last.
+
+        Raises Stop where it still cannot be: then no end is written either, and the next run trusts nothing given.
+        """
+        if self.evidence_lost and self.locks is not None:
+            self.record_or_stop("permit", event={"what": "noted"}, permit=self.permit.to_record())
+            for sent in self.keeper.files.values():
+                self.record_or_stop("sending", event="noted", sending=sent.to_record())
+
     def unit_facts(self) -> dict[str, object]:
         sample = self.observer.newest
         card = sample.identity
@@ -250,8 +274,12 @@ class Unit(Run[Sample]):
         }
 
     def subject_serial(self) -> str | None:
-        """SAFETY 2: the ATS's own serial; unreadable: the one that evidence ties to this card; else the card's SN."""
-        sample = self.observer.newest
+        """SAFETY 2: the ATS's own serial; unreadable: the one that evidence ties to this card; else the card's SN.
+
+        Of the last answer: one that is missing makes no other unit of it.
+        """
+        newest = self.observer.newest
+        sample = newest if newest.answered else self.observer.good or newest
         own = usable_serial(sample.ats.serial)
         if own:
             return own
@@ -339,7 +367,9 @@ class Unit(Run[Sample]):
         A disk or a peer may have taken its time since; then the next reading says whether it still stands.
         """
         if self.clock.now() - self.observer.newest.at_s < self.bounds.fresh_s:
-            self.say(f"{self.clock_words()}: {text}", key)
+            # By the way of the STOP, so that it is never shown behind one that was said after it.
+            repeat = getattr(self.progress, "repeat", self.progress.say)
+            repeat(f"{self.label}: {self._mark}{self.clock_words()}: {text}", key)
 
     def stop_words(self, text: str) -> None:
         """Handed to the terminal and the job's output at once, waiting for neither (SAFETY 1.8)."""
@@ -360,6 +390,12 @@ class Unit(Run[Sample]):
         return True
 
     def _on_sample(self, sample: Sample, before: Sample | None) -> None:
+        # What takes back comes first, before anything is written (SAFETY 1.8).
+        if sample.answered:
+            self._look_for_disturbance(sample, before)
+        if self.locks is not None:
+            self.said.follow(sample, self.expect_restart, before is not None and restarted(before, sample))
+        self.hands_off.follow(sample)
         for listener in list(self.listeners):
             listener(sample)
         if self.asks:
@@ -387,7 +423,6 @@ class Unit(Run[Sample]):
                 aos=sample.identity.aos.file,
                 app=sample.identity.app.file,
             )
-        self._look_for_disturbance(sample, before)
 
     def _look_for_disturbance(self, sample: Sample, before: Sample | None) -> None:
         if before is None or self.disturbance:
@@ -398,7 +433,12 @@ class Unit(Run[Sample]):
         if float(sample.identity.simulated or 1) != self.factor:
             self.disturbance = "the unit changed what it declares about being simulated"
         else:
-            self.disturbance = another_unit(before, sample)
+            if self.expect_restart:
+                # A file of our own may change what the ATS calls itself, never the card (SAFETY 2).
+                self._names = {what: name for what, name in self._names.items() if what == CARD}
+            names = names_of(sample)
+            self.disturbance = another_unit(self._names, names)
+            self._names |= names
         if self.disturbance:
             return
         if not self.expect_restart:

@@ -15,7 +15,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.baseline 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import Entry, EntryKind
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.isolate import isolate
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.ready import Waiter, wait_permitted
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import hands_off, settle
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import settle
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.transfer import (
     BLIND_LIMIT_S,
     Gate,
@@ -93,7 +93,7 @@ def _between(unit: Unit, carried: Verdict | None, limit_s: float) -> Blind | Non
         if now >= end:
             raise Stop("refused", f"not permitted in time after the AOS: {'; '.join(verdict.reasons)}", verdict)
         waiting = "; ".join(f"{check.id}: {check.observed}" for check in verdict.failing)
-        unit.say(f"aos sent, measuring before the app, {hands_off(unit)}: {waiting}", "between")
+        unit.say(f"aos sent, measuring before the app, {unit.hands_off.words()}: {waiting}", "between")
         waiter.step(verdict)
 
 

@@ -21,8 +21,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.guard import
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.instructions import UpsEnd
 from ansible_collections.dcops.apc.plugins.module_utils._module import KINDS, RUNS
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.entry import EntryKind
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hands_off import LOAD_ON
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.restore import LOADS_LAST
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.settle import LOAD_ON
 from ansible_collections.dcops.apc.plugins.module_utils._runs import _specs
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
