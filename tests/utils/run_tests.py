@@ -61,6 +61,19 @@ def memory() -> str | None:
     return place if roomy else None
 
 
+def wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, float]:
+    """Exit status, and the processor seconds of the process and of all that it waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        found, status, used = os.wait4(process.pid, os.WNOHANG)
+        if found:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode, used.ru_utime + used.ru_stime
+        if time.monotonic() >= end:
+            raise subprocess.TimeoutExpired(process.args, seconds)
+        time.sleep(0.1)
+
+
 def run(stage: Stage) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="dcops-apc-", dir=memory() if stage.in_memory else None) as temporary:
         return run_in(stage, temporary)
@@ -72,7 +85,7 @@ def run_in(stage: Stage, temporary: str) -> Outcome:
         return Outcome(stage, skipped=f"{', '.join(missing)} is not there")
     log = OUTPUT / "logs" / f"{stage.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
+    begun, processor_s = time.monotonic(), 0.0
     say(f"-- {stage.name}: started")
     with log.open("wb") as stream:
         for command in stage.commands:
@@ -90,7 +103,8 @@ def run_in(stage: Stage, temporary: str) -> Outcome:
             )
             running.add(process)
             try:
-                status = process.wait(timeout=max(left, 1))
+                status, used_s = wait(process, max(left, 1))
+                processor_s += used_s
             except subprocess.TimeoutExpired:
                 stop(process)
                 status = 124
@@ -103,7 +117,7 @@ def run_in(stage: Stage, temporary: str) -> Outcome:
             subprocess.run(
                 stage.cleanup, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
             )
-    outcome = Outcome(stage, status=status, seconds=time.monotonic() - begun)
+    outcome = Outcome(stage, status=status, seconds=time.monotonic() - begun, processor_s=processor_s)
     report(outcome, log.read_text(encoding="utf-8", errors="replace"))
     return outcome
 

@@ -19,6 +19,7 @@ class Outcome:
     stage: Stage
     status: int = 0
     seconds: float = 0.0
+    processor_s: float = 0.0
     skipped: str = ""
 
 
@@ -67,11 +68,12 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
         for reason, names in counts.skipped.items():
             total.skipped[reason] += names
 
-    print(f"\n{'stage':<20} {'result':<8} {'s':>5}")
+    print(f"\n{'stage':<20} {'result':<8} {'s':>5} {'processor s':>12}")
     for outcome in outcomes:
         result = "skipped" if outcome.skipped else "FAILED" if outcome.status else "ok"
-        print(f"{outcome.stage.name:<20} {result:<8} {outcome.seconds:>5.0f}")
-    print(f"{'all, side by side':<20} {'':<8} {seconds:>5.0f}")
+        print(f"{outcome.stage.name:<20} {result:<8} {outcome.seconds:>5.0f} {outcome.processor_s:>12.0f}")
+    used_s = sum(outcome.processor_s for outcome in outcomes)
+    print(f"{'all, side by side':<20} {'':<8} {seconds:>5.0f} {used_s:>12.0f}")
 
     if total.figures:
         print_list("Recorded by tests:", [f"{name}: {number}" for name, number in total.figures.items()])
