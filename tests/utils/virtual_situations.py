@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from apcsim.firmware import build_module, module_name
 from apcsim.knobs import Knobs
 
@@ -205,3 +206,43 @@ def on_line(bench: Bench, part: str, act: Callable[[], None]) -> None:
             act()
 
     bench.lines.listeners.append(hear)
+
+
+def healthy(state_dir: Path, knobs: Knobs | None = None) -> tuple[Bench, Witness]:
+    """Loaded, both inputs in, and nothing has happened for a while."""
+    bench = Bench(Device.load("ap7724", knobs), package(), state_dir)
+    must_end(bench, 2 * 86400.0)
+    bench.device.patch({"load_current_a": 8.8})
+    bench.clock.sleep(1000.0)
+    return bench, Witness(bench)
+
+
+def moments(bench: Bench, part: str) -> list[float]:
+    """When a line with this text is said; grows while the bench runs."""
+    when: list[float] = []
+    bench.lines.listeners.append(lambda text: when.append(bench.clock.now()) if part in text else None)
+    return when
+
+
+def in_a_while(bench: Bench, seconds: float, act: Callable[[], None]) -> None:
+    """Once, in whatever the run does then."""
+    due = bench.clock.now() + seconds
+
+    def look(now: float) -> None:
+        if now >= due:
+            bench.clock.on_sleep.remove(look)
+            act()
+
+    bench.clock.on_sleep.append(look)
+
+
+def in_every_unit(bench: Bench, change: Callable[[Unit], None]) -> None:
+    """Changes what a run works with, before it begins."""
+    real = bench.make
+
+    def make(options: Options | None = None, peers: Iterable[Device] = ()) -> Unit:
+        unit = real(options, peers)
+        change(unit)
+        return unit
+
+    bench.make = make  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -216,3 +217,71 @@ def test_what_is_not_shown_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None
         os.close(read)
         os.close(write)
     assert LiveProgress(outlet=Outlet(-1)).permit("you may") is False
+
+
+# -- a permission repeated -------------------------------------------------------------------------------------------
+
+STILL_LIVE = "ats-01: source A still live: 216 V; it may be disconnected, 60 min left"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def read_until(descriptor: int, part: bytes) -> bytes:
+    data = b""
+    while part not in data:
+        data += os.read(descriptor, 65536)
+    return data
+
+
+def test_a_permission_repeated_is_not_shown_behind_a_later_stop(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes by Ansible's display comes late where its thread is busy, or its terminal was held for a while."""
+    never = Never()
+    monkeypatch.setattr(_progress, "_display", never)
+    progress = LiveProgress(on_terminal=True, outlet=Outlet(pipe[1]))
+    assert progress.permit("ats-01: you may disconnect source A now (within 60 min)")
+    progress.repeat(STILL_LIVE, "watching")
+    progress.stop("ats-01: STOP, DO NOT PULL: source B fail")
+    never.goes_on.set()
+    progress.finish()
+    said = read_until(pipe[0], b"STOP")
+    assert said.index(b"you may disconnect") < said.index(b"it may be disconnected") < said.index(b"STOP")
+    assert not [line for line in never.shown if "may be" in line]
+
+
+def test_a_permission_repeated_keeps_the_pace_of_its_key(pipe: tuple[int, int]) -> None:
+    at_s = [0.0]
+    progress = LiveProgress(on_terminal=False, now=lambda: at_s[0], outlet=Outlet(pipe[1]))
+    for second in range(40):
+        at_s[0] = 100.0 + second
+        progress.repeat(f"source A still live: 216 V; it may be disconnected, {60 - second} s left", "watching")
+    progress.stop("STOP")
+    shown = read_until(pipe[0], b"STOP").decode().splitlines()
+    assert [line.partition("disconnected, ")[2].partition(" s left")[0] for line in shown[:-1]] == ["60", "45", "30"]
+
+
+def test_a_permission_repeated_is_dropped_where_nobody_has_read_what_came_before(pipe: tuple[int, int]) -> None:
+    outlet = Outlet(pipe[1])
+    progress = LiveProgress(on_terminal=True, outlet=outlet)
+    assert not outlet.put("x" * 200_000)
+    progress.repeat(STILL_LIVE, "watching")
+    progress.stop("STOP")
+    assert b"may be" not in read_until(pipe[0], b"STOP")
+
+
+def test_a_permission_repeated_is_silent_where_a_permission_is(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LiveProgress(silent=True, outlet=Outlet(pipe[1])).repeat(STILL_LIVE, "watching")
+    orphan = LiveProgress(outlet=Outlet(pipe[1]))
+    monkeypatch.setattr(_progress.os, "getppid", lambda: os.getpid() + 1)
+    orphan.repeat(STILL_LIVE, "watching")
+    orphan.stop("STOP")
+    assert b"may be" not in read_until(pipe[0], b"STOP")

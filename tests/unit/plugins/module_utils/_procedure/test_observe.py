@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import download_open
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
@@ -22,7 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
     Source,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
-from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Watch
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
@@ -278,3 +279,16 @@ def test_a_begun_row_that_reads_like_an_old_one_counts_anew_after_a_restart() ->
     log.forget_begun()
     log.update(parse_event_log(HEAD + begun + ROW), 500.0)
     assert log.facts().begun_seen_s == 500.0
+
+
+def test_a_begun_row_that_repeats_itself_between_two_runs_is_a_new_download() -> None:
+    """A card without a battery begins at the same time of day at every start; the settled run wrote the row down."""
+    start = b"01/01/2000\t00:00:05\tSystem: Network Interface restarted.\t0x0002\r\n"
+    begun = b"01/01/2000\t00:01:25\tAutomatic Transfer Switch: ATS Controller firmware download begun.\t0x0C20\r\n"
+    settled, later = LogTracker(), LogTracker()
+    settled.update(parse_event_log(HEAD + begun + start), 500.0)
+    later.ended.update(settled.begun_rows())
+    later.update(parse_event_log(HEAD + begun + start), 330.0)
+    assert not later.facts().begun
+    later.update(parse_event_log(HEAD + begun + start + begun + start), 330.0)
+    assert download_open(later.facts(), Watch(331.0, 331.0, 60.0))
