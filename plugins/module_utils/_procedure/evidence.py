@@ -110,10 +110,11 @@ class Evidence:
         if self._torn:
             # The record before this one broke off in mid-line: this one must not be lost with it.
             data = b"\n" + data
-        self._torn, self._left = True, data
+        self._left = data
         while self._left:
             self._left = self._left[os.write(self._handle, self._left) :]
-        self._torn = False
+            # Where no byte went out nothing is torn: a line of its own would read as a record that was lost.
+            self._torn = not data[: len(data) - len(self._left)].endswith(b"\n")
 
     def close(self) -> None:
         if self._handle >= 0:
@@ -187,6 +188,9 @@ def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
     for path in _files(folder, keys):
         run, before = path.stem.rsplit("_", 1)[-1], 0
         for line, text in enumerate(_lines(path), 1):
+            if not text:
+                # No byte of any record: a disk that was full has left it, or an editor.
+                continue
             record = _parsed(text)
             # What a damaged line was may have been the one record that matters.
             record = {**(record or {"kind": "damaged", "file": path.name}), "run": run, "where": f"{path.name}:{line}"}

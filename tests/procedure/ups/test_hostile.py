@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk import Disk
 from virtual_ups import AtRecord, Killed, UpsBench, VirtualSnmp, Writer, newest, update_file
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
@@ -193,6 +194,27 @@ def test_short_limits_shorten_no_watching(tmp_path: Path, monkeypatch: pytest.Mo
     assert report["state"] == "start_not_seen"
     again = bench.run(update_file(bench.device, "9.3"), start_timeout_s=30.0)
     assert again["state"] == "updated_output_off" and [start["phase"] for start in bench.starts] == [""]
+
+
+def test_a_disk_that_was_full_for_a_moment_opens_no_start(tmp_path: Path) -> None:
+    """Nothing was sent, and the record that the disk did not take left not a byte: nothing is there to be watched."""
+    bench = UpsBench(state_dir=tmp_path)
+    with Disk(tmp_path, bench.clock.now, bench.clock.sleep) as disk:
+
+        def full() -> None:
+            disk.full(bench.clock.now())
+            bench.device.patch({"ups": {"self_test": True}})
+
+        bench.on_line("measuring", full)
+        bench.on_line("ended:", disk.heals)
+        report = bench.run(update_file(bench.device, "9.3"))
+    assert report["state"] == "nothing_sent" and disk.failed and bench.kinds()[-1] == "end", report
+    bench.device.patch({"ups": {"self_test": False}})
+    bench.clock.sleep(600.0)
+    before = bench.clock.now()
+    again = bench.run(update_file(bench.device, "9.3"))
+    assert again["state"] == "updated_output_off" and again["resumed"] is None, again.get("error")
+    assert bench.clock.now() - before < 1500.0
 
 
 # --- the orphan -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import evidence
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import from_the_future
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -104,6 +105,36 @@ def test_a_disk_that_takes_a_few_bytes_at_a_time(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(evidence.os, "write", lambda handle, data: real(handle, data[:7]))
     kept.write("stor_begin", NOON, file=APP)
     assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "stor_begin"]
+
+
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_disk_that_was_full_for_a_moment_leaves_no_break(
+    before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also behind a torn record, of whose line only the end went out."""
+    kept = begin(tmp_path, "one")
+    room = breaking(monkeypatch, before)
+    for _again in range(2):
+        with pytest.raises(Stop):
+            kept.write("sample", NOON, at_s=1.0)
+        room[:] = [1] if before else [0]
+    room.clear()
+    kept.write("stor_begin", NOON, file=APP)
+    assert "\n\n" not in kept.path.read_text()
+    torn = ["damaged"] if before else []
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", *torn, "stor_begin"]
+    assert len(chain(history(tmp_path, [KEY]))) == len(torn)
+
+
+def test_a_blank_line_is_no_damaged_record(tmp_path: Path) -> None:
+    kept = begin(tmp_path, "one")
+    with kept.path.open("ab") as file:
+        file.write(b"\n")
+    kept.write("sample", NOON, at_s=1.0)
+    kept.close()
+    records = history(tmp_path, [KEY])
+    assert [record["kind"] for record in records] == ["run", "sample"] and chain(records) == []
+    assert records[1]["where"].endswith(":3") and not case_of(records).open and open_file(tmp_path) is None
 
 
 @pytest.mark.parametrize(
