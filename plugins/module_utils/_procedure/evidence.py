@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
     chain,
     counter_of,
@@ -45,6 +46,9 @@ __all__ = [
 ]
 
 SCHEMA = 2
+# Of one run. A long one writes some hundred kilobytes.
+MAX_FILE = 64 << 20
+_NOT_READ = "the rest of the file was not read"
 _STRANGE = re.compile(r"[^\x21-\x7e]+")
 
 
@@ -227,9 +231,12 @@ def _files(folder: Path, keys: Iterable[str]) -> list[Path]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()
+        data = read_up_to(path, MAX_FILE, follow=False)
     except OSError as exc:
         raise Stop("state", f"the evidence {path} cannot be read: {exc.strerror}") from exc
+    lines = data[:MAX_FILE].decode(errors="replace").splitlines()
+    # What is not read may have been the one record that matters: it counts as damaged.
+    return [*lines, _NOT_READ] if len(data) > MAX_FILE else lines
 
 
 def _parsed(line: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import regular
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -177,7 +178,7 @@ def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
     for key in keys:
         path = folder / f"{key}.lock"
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            handle = regular(path, follow=False)
         except FileNotFoundError:
             continue
         except OSError as exc:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import NotRegular, read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import who
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import held_by, key_of, shown_holder
@@ -106,6 +107,8 @@ def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetim
             # First gone, then counted: it must not count twice.
             (folder / name).unlink()
         except OSError as exc:
+            if word is None:
+                continue
             raise Stop("state", f"the word {folder / name} cannot be taken: {exc.strerror}") from exc
         if word is not None and word.permit == permit and word.said_at > after:
             found.append(word)
@@ -260,11 +263,11 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Empty where it is gone, or no JSON object."""
+    """Empty where it is gone, no file, or no JSON object: what anybody may lay there stops no run."""
     try:
-        with path.open("rb") as stream:
-            content = json.loads(stream.read(_MAX_FILE))
-    except FileNotFoundError:
+        data = read_up_to(path, _MAX_FILE, follow=False)
+        content = json.loads(data) if len(data) <= _MAX_FILE else {}
+    except (FileNotFoundError, NotRegular):
         return {}
     except OSError as exc:
         raise Stop("state", f"{path} cannot be read: {exc.strerror}") from exc

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from virtual_situations import Witness, must_end, names, on_line, package
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox
 from apcsim.knobs import Knobs
 
 WRONG = "source B is dead: if you pulled it, put it back"
@@ -51,6 +55,36 @@ def test_nobody_is_allowed_to_pull_before_a_full_window(tmp_path: Path) -> None:
     made.electrician()
     assert "error" not in made.run(job.do_isolate)
     assert when[0] - began > 30.0
+
+
+@pytest.mark.parametrize("name", ["{key}_1.word", "{key}.ask"])
+def test_a_pipe_among_the_words_holds_up_no_stop(name: str, tmp_path: Path) -> None:
+    """While the permission stands the run looks there every few seconds: what lies there must not be waited for."""
+    made, _witness = bench(tmp_path)
+    made.speaks = False
+    said_at: list[float] = []
+
+    def lay() -> None:
+        path = tmp_path / "words" / name.format(key=made.unit.keys()[0]) if made.unit else tmp_path
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        made.later(3.0, {"inputs": {"B": {"plugged": False}}})
+
+    def hearing(unit: Unit) -> Hearing:
+        box = WordBox(tmp_path, made.clock.wall)
+        facts = {"pid": os.getpid(), "host": "c", "label": "x", "simulated": False}
+        box.belongs_to(unit.keys, lambda: {"run": unit.run_id, **facts})
+        return Hearing(lambda prompt: None, box.publish, box.withdraw, box.words)
+
+    def task(unit: Unit, report: dict[str, Any]) -> None:
+        unit.said.hearing = hearing(unit)
+        job.do_isolate(unit, report)
+
+    on_line(made, ALLOWED, lambda: (said_at.append(made.clock.now()), lay()))
+    on_line(made, "STOP, ", lambda: said_at.append(made.clock.now()))
+    report = made.run(task, made.options(action_timeout_s=300.0))
+    assert len(said_at) == 2 and said_at[1] - said_at[0] < 12.0, made.lines.lines
+    assert report["next_action"] and untouched(made)
 
 
 def test_the_wrong_plug_is_pulled(tmp_path: Path) -> None:

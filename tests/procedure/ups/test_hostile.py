@@ -19,6 +19,7 @@ from virtual_ups import AtRecord, Killed, UpsBench, VirtualSnmp, Writer, newest,
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._files import opened
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
@@ -419,10 +420,10 @@ def test_evidence_that_cannot_be_read_is_no_proof_of_nothing(tmp_path: Path, mon
     bench.device.patch({"ups": {"output_on": True}})
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "nothing_sent"
 
-    def unreadable(path: Path, *_arguments: Any, **_more: Any) -> str:
+    def unreadable(path: Path, *_arguments: Any, **_more: Any) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_text", unreadable)
+    monkeypatch.setattr(opened, "regular", unreadable)
     report = bench.run(update_file(bench.device, "9.3"))
     assert report["error"]["kind"] == "state" and "cannot be read" in report["error"]["message"]
     assert report["state"] == "updating" and "Do not turn the UPS" in report["next_action"]

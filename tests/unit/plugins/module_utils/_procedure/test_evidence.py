@@ -158,6 +158,33 @@ def test_evidence_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> N
     assert stop.value.kind == "state"
 
 
+@pytest.mark.parametrize("what", ["pipe", "link", "link to nothing", "link to itself"])
+def test_what_is_no_file_is_neither_waited_for_nor_followed(what: str, tmp_path: Path) -> None:
+    begin(tmp_path, "one").close()
+    strange = tmp_path / f"20260301T000000Z_{KEY}_old.jsonl"
+    if what == "pipe":
+        os.mkfifo(strange)
+    else:
+        strange.symlink_to({"link": path_of(tmp_path, "one"), "link to nothing": "absent"}.get(what, strange))
+    for act in (lambda: history(tmp_path, [KEY]), lambda: begin(tmp_path, "two")):
+        with pytest.raises(Stop, match="not a regular file" if what == "pipe" else "not followed") as stop:
+            act()
+        assert stop.value.kind == "state"
+
+
+def test_a_file_too_long_to_be_read_is_damaged_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(tmp_path, "one", NOON, ("sample", {"at_s": 0.1}), ("stor_begin", {"file": APP}))
+    size = path_of(tmp_path, "one").stat().st_size
+    monkeypatch.setattr(evidence, "MAX_FILE", size)
+    assert open_file(tmp_path) == "one" and chain(history(tmp_path, [KEY])) == []
+    with path_of(tmp_path, "one").open("a") as file:
+        file.write('{"kind": "settled", "closes": ["one"]}\n')
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "stor_begin", "damaged"]
+    assert [each.why for each in chain(history(tmp_path, [KEY]))] == ["the record cannot be read"]
+    monkeypatch.setattr(evidence, "MAX_FILE", size - 40)
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "damaged", "damaged"]
+
+
 @pytest.mark.parametrize("which", ["open", "fsync"])
 def test_evidence_that_cannot_be_begun(which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_given: Any) -> int:

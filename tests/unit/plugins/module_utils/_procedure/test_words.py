@@ -164,6 +164,30 @@ def test_damaged_files_stop_nobody(text: str, tmp_path: Path) -> None:
     assert say(tmp_path)["changed"] and len(run.words()) == 1
 
 
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_what_is_no_file_stops_nobody(what: str, tmp_path: Path) -> None:
+    """A pipe that were read would be waited for, for ever."""
+    run = Waiting(tmp_path)
+    for name in (f"ats-{SERIAL}_1.word", "ats-other.ask"):
+        path = tmp_path / "words" / name
+        if what == "pipe":
+            os.mkfifo(path)
+        elif what == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(path)
+    assert say(tmp_path)["changed"] and len(run.words()) == 1 and not run.box.problem
+    run.box.withdraw()
+
+
+def test_a_file_too_long_is_no_word(tmp_path: Path) -> None:
+    run = Waiting(tmp_path)
+    say(tmp_path)
+    (word,) = (tmp_path / "words").glob("*.word")
+    word.write_text(word.read_text() + " " * 70_000)
+    assert run.words() == []
+
+
 def test_a_folder_that_fails_is_no_word_and_no_end_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Waiting(tmp_path)
     say(tmp_path)

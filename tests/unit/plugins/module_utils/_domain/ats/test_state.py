@@ -172,6 +172,21 @@ def test_a_file_system_without_locks_is_no_other_run(
     assert os.strerror(number) in stop.value.message and ("NFS" in stop.value.message) is (number != errno.EIO)
 
 
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_a_lock_that_is_no_file_tells_nothing_of_a_run(what: str, tmp_path: Path) -> None:
+    lock = tmp_path / "addr-a.lock"
+    if what == "pipe":
+        os.mkfifo(lock)
+    elif what == "folder":
+        lock.mkdir()
+    else:
+        (tmp_path / "elsewhere").touch()
+        lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Stop, match=r"not a regular file|not followed") as stop:
+        state.held_by(tmp_path, ["addr-a"])
+    assert stop.value.kind == "state"
+
+
 def test_who_holds_it_is_seen_without_touching_it(tmp_path: Path) -> None:
     assert state.held_by(tmp_path, ["addr-a", "ats-x"]) is None and not list(tmp_path.iterdir())
     locks = Locks(tmp_path, OWNER)
