@@ -27,6 +27,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import 
     units_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import record_in, writable
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
 
 __all__ = [
@@ -95,7 +96,7 @@ class Evidence:
         record: dict[str, Any] = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind}
         record |= self._hide(fields) | {"n": self._number + 1}
         # The digest is over what a reader will find, not over what the fields were in memory.
-        plain = json.loads(json.dumps(record, default=str))
+        plain = writable(record)
         digest = digest_of(self._digest, self.run, plain)
         try:
             try:
@@ -147,7 +148,7 @@ def _newest(folder: Path, keys: Iterable[str]) -> tuple[int, str]:
     found = (0, "")
     for path in _files(folder, keys):
         for line in reversed(_lines(path)):
-            record = _parsed(line)
+            record = record_in(line)
             if counter_of(record) and isinstance(record.get("digest"), str):
                 found = max(found, (counter_of(record), str(record["digest"])))
                 break
@@ -195,7 +196,7 @@ def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
             if not text:
                 # No byte of any record: a disk that was full has left it, or an editor.
                 continue
-            record = _parsed(text)
+            record = record_in(text)
             # What a damaged line was may have been the one record that matters.
             record = {**(record or {"kind": "damaged", "file": path.name}), "run": run, "where": f"{path.name}:{line}"}
             before = max(before, counter_of(record))
@@ -237,15 +238,6 @@ def _lines(path: Path) -> list[str]:
     lines = data[:MAX_FILE].decode(errors="replace").splitlines()
     # What is not read may have been the one record that matters: it counts as damaged.
     return [*lines, _NOT_READ] if len(data) > MAX_FILE else lines
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    """Empty: it is no record."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else {}
 
 
 class Closing(NamedTuple):

@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import regular
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import plain_object
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -196,10 +197,9 @@ def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
 
 def _owner_in(handle: int) -> dict[str, Any]:
     try:
-        owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
-    except (OSError, ValueError, RecursionError):
-        owner = {}
-    return owner if isinstance(owner, dict) else {}
+        return plain_object(os.pread(handle, 4096, 0))
+    except OSError:
+        return {}
 
 
 def shown_holder(owner: dict[str, Any]) -> str:

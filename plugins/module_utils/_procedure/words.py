@@ -25,6 +25,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import NotRegular, read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import who
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import is_keys, plain_object
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import held_by, key_of, shown_holder
 
 SECONDARY = "secondary_disconnected"
@@ -238,9 +239,16 @@ def _asks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for name in names:
         ask = _read(folder / name)
-        if isinstance(ask.get("keys"), list) and ask.get("run"):
+        if _is_ask(ask):
             found.append((name.removesuffix(".ask"), ask))
     return found
+
+
+def _is_ask(ask: Mapping[str, Any]) -> bool:
+    """Of the kinds that publish_ask writes: its keys become names of files, its words are shown."""
+    texts = all(isinstance(ask.get(name), str) for name in ("run", "what", "source"))
+    number = isinstance(ask.get("permit"), int) and not isinstance(ask.get("permit"), bool)
+    return texts and number and bool(ask["run"]) and is_keys(ask.get("keys"))
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -266,11 +274,8 @@ def _read(path: Path) -> dict[str, Any]:
     """Empty where it is gone, no file, or no JSON object: what anybody may lay there stops no run."""
     try:
         data = read_up_to(path, _MAX_FILE, follow=False)
-        content = json.loads(data) if len(data) <= _MAX_FILE else {}
     except (FileNotFoundError, NotRegular):
         return {}
     except OSError as exc:
         raise Stop("state", f"{path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return plain_object(data) if len(data) <= _MAX_FILE else {}

@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
 from ansible_collections.dcops.apc.plugins.module_utils._files import opened
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups import job as ups_job
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim.knobs import Knobs
@@ -218,6 +219,26 @@ def test_a_disk_that_was_full_for_a_moment_opens_no_start(tmp_path: Path) -> Non
     assert bench.clock.now() - before < 1500.0
 
 
+@pytest.mark.parametrize("closes", [5, True, {"a": 1}, "abc", None, [[]], [None]])
+@pytest.mark.parametrize("check", [True, False])
+def test_an_end_of_another_kind_ends_nothing(
+    closes: Any, check: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the UPS writes: that nothing was sent would be the word to go and touch it."""
+    bench = UpsBench(state_dir=tmp_path)
+    killed_at(bench, "update_seen", update_file(bench.device, "9.3"), monkeypatch)
+    assert bench.ups.update.phase
+    (path,) = tmp_path.rglob("*.jsonl")
+    with path.open("a") as file:
+        file.write(json.dumps({"kind": "update_end", "n": 999, "closes": closes}) + "\n")
+    report = bench.run(update_file(bench.device, "9.3"), check=check)
+    if check:
+        assert report["state"] == "updating" and bench.ups.update.phase, report
+    else:
+        assert report["state"] == "updated_output_off" and report["resumed"], report
+    assert len(bench.starts) == 1 and bench.unharmed()
+
+
 # --- the orphan -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("when", "state"), [("measuring", "nothing_sent"), ("updating for", "updated_output_off")])
 def test_a_worker_without_its_parent(when: str, state: str, tmp_path: Path) -> None:
@@ -335,6 +356,21 @@ def test_a_fault_of_our_own_in_mid_update_says_that_it_may_be_writing(module: An
     result = module(bench, src=stored(tmp_path))
     assert result["failed"] and result["error"]["kind"] == "internal" and result["state"] == "updating"
     assert "Do not turn the UPS" in result["next_action"] and "RuntimeError" in result["exception"]
+
+
+def test_a_fault_in_telling_the_end_is_not_nothing_sent(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that cannot be read: the UPS may be writing at this moment."""
+
+    def broken(*_given: Any) -> Any:
+        raise TypeError("'int' object is not iterable")
+
+    monkeypatch.setattr(ups_job, "open_start", broken)
+    bench = UpsBench()
+    result = module(bench, src=stored(tmp_path))
+    assert result["error"]["kind"] == "internal" and result["state"] == "updating" and bench.starts == []
+    assert "Do not turn the UPS" in result["next_action"]
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,17 @@ def test_damaged_files_stop_nobody(text: str, tmp_path: Path) -> None:
     assert say(tmp_path)["changed"] and len(run.words()) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"permit": {"a": 1}}, {"keys": ["\x00"]}, {"keys": ["\ud800"]}, {"keys": [["x"]]}, {"run": 5}, {"source": None}],
+)
+def test_an_ask_of_another_kind_is_none(wrong: dict[str, Any], tmp_path: Path) -> None:
+    Waiting(tmp_path)
+    for ask in (tmp_path / "words").glob("*.ask"):
+        ask.write_text(json.dumps(json.loads(ask.read_text()) | wrong))
+    assert say(tmp_path)["error"]["kind"] == "refused"
+
+
 @pytest.mark.parametrize("what", ["pipe", "folder", "link"])
 def test_what_is_no_file_stops_nobody(what: str, tmp_path: Path) -> None:
     """A pipe that were read would be waited for, for ever."""
@@ -281,6 +292,26 @@ def test_damage_is_told_and_takes_every_allowance_away(tmp_path: Path) -> None:
     assert result["chain"]["ok"] is False and result["permit"]["doubtful"] is True
     assert result["chain"]["breaks"] == [{"file": kept.path.name, "line": 3, "why": "the record cannot be read"}]
     assert "Touch nothing" in result["permit"]["next_action"]
+
+
+@pytest.mark.parametrize("wrong", [{"keys": 5}, {"keys": ["\ud800"]}, {"unit": {"ats_serial": "\ud800"}}, {"t": []}])
+def test_a_record_of_another_kind_is_damaged(wrong: dict[str, Any], tmp_path: Path) -> None:
+    kept = work(tmp_path, "one", PermitState.ISOLATED)
+    with kept.path.open("a") as file:
+        file.write(json.dumps({"kind": "run", "n": 3} | wrong) + "\n")
+    result = info(tmp_path, unit=SERIAL)
+    assert result["permit"]["doubtful"] is True and result["permit"]["state"] == "isolated", result
+    assert [each["why"] for each in result["chain"]["breaks"]] == ["the record cannot be read"]
+
+
+def test_a_lock_that_says_nonsense_is_still_held(tmp_path: Path) -> None:
+    work(tmp_path, "one", PermitState.OPEN).close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add([f"ats-{SERIAL}"])
+    (tmp_path / "locks" / f"ats-{SERIAL}.lock").write_text('{"run": "\\ud800"}')
+    permit = info(tmp_path, unit=SERIAL)["permit"]
+    assert permit["holder"] == "run ?, pid ? on host ?" and "follow its own screen" in permit["next_action"]
+    locks.close()
 
 
 def test_nothing_known_is_not_nothing_to_do(tmp_path: Path) -> None:
