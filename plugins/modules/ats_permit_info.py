@@ -133,7 +133,9 @@ permit:
       type: dict
       sample: {"aos": {"file": "apc_hw02_aos_392.bin", "version": "3.9.2", "state": "whole"}}
     doubtful:
-      description: Whether a damaged record may hide a later event.
+      description:
+        - Whether another permit than this may be the one that counts.
+        - So where a record is damaged, or where RV(chain.ok) is false. Then touch nothing on its word.
       type: bool
       sample: false
     next_action:

@@ -14,7 +14,8 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,22 @@ def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
         finally:
             os.close(handle)
     return None
+
+
+def held_with(folder: Path, owner: Mapping[str, Any]) -> set[str]:
+    """All keys that the run holds which has signed as ``owner``: what it knows its unit by. Raises Stop("state")."""
+    run, found = owner.get("run"), set()
+    try:
+        names = os.listdir(folder)
+    except OSError as exc:
+        raise Stop("state", f"the locks in {folder} cannot be read: {exc.strerror}") from exc
+    for key in (name.removesuffix(".lock") for name in names if name.endswith(".lock")):
+        # One that is no file is nobody's lock, and not what was asked for.
+        with suppress(Stop):
+            theirs = held_by(folder, [key])
+            if run and theirs is not None and theirs.get("run") == run:
+                found.add(key)
+    return found
 
 
 def _owner_in(handle: int) -> dict[str, Any]:

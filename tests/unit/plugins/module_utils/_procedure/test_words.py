@@ -284,6 +284,60 @@ def test_another_unit_at_the_address_is_named_and_its_permit_not_used(tmp_path: 
     assert older["permit"]["state"] == "isolated" and older["chain"]["ok"]
 
 
+@pytest.mark.parametrize(
+    ("held", "is_ours"),
+    [
+        (["addr-192.0.2.1-161", "ats-5A1511T00009", "card-5A1511T00009"], False),
+        (["addr-192.0.2.1-161", "card-5A1511T00009"], False),
+        # What answers there names no serial number: it may be this unit.
+        (["addr-192.0.2.1-161"], True),
+        (["addr-192.0.2.7-161", f"ats-{SERIAL}"], True),
+        # Its card in another unit.
+        ([f"card-{SERIAL}", "ats-5A1511T00009"], False),
+        (["addr-192.0.2.7-161"], False),
+    ],
+)
+def test_a_run_with_another_unit_at_its_address_is_not_at_work_on_this_one(
+    held: list[str], is_ours: bool, tmp_path: Path
+) -> None:
+    """Its words are what keeps a hand off the plug that is out: another run's screen says nothing of it."""
+    work(tmp_path, "one", PermitState.ISOLATED).close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add(held)
+    permit = info(tmp_path, unit=SERIAL)["permit"]
+    locks.close()
+    assert (permit["holder"] is not None) is is_ours
+    assert ("Keep it out" in permit["next_action"]) is not is_ours
+
+
+def test_an_address_that_another_unit_has_now_is_not_this_ones(tmp_path: Path) -> None:
+    """The run that holds it may not have read a serial number yet."""
+    work(tmp_path, "one", PermitState.ISOLATED).close()
+    work(tmp_path, "two", PermitState.CLOSED, "5A1511T00002").close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add(["addr-192.0.2.1-161"])
+    assert info(tmp_path, unit=SERIAL)["permit"]["holder"] is None
+    assert info(tmp_path, unit="5A1511T00002")["permit"]["holder"] is not None
+    locks.close()
+
+
+@pytest.mark.parametrize("how", ["forged", "lost", "added"])
+def test_a_chain_that_does_not_hold_is_said_in_the_words(how: str, tmp_path: Path) -> None:
+    kept = work(tmp_path, "one", PermitState.ISOLATED)
+    lines = kept.path.read_text().splitlines(keepends=True)
+    forged = json.loads(lines[-1])
+    forged["permit"]["state"] = "closed"
+    if how == "lost":
+        del lines[0]
+    else:
+        lines[len(lines) if how == "added" else -1 :] = [json.dumps(forged) + "\n"]
+    kept.path.write_text("".join(lines))
+    result = info(tmp_path, unit="192.0.2.1" if how == "lost" else SERIAL)
+    assert result["chain"]["ok"] is False and result["permit"]["doubtful"] is True
+    assert result["permit"]["next_action"].startswith("The evidence is not whole")
+    assert "Touch nothing on its word" in result["permit"]["next_action"]
+
+
 def test_damage_is_told_and_takes_every_allowance_away(tmp_path: Path) -> None:
     kept = work(tmp_path, "one", PermitState.CLOSED)
     with kept.path.open("a") as file:
