@@ -82,7 +82,7 @@ class Evidence:
         self.summary: list[dict[str, Any]] = []
         self._torn, self._left = False, b""
         try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}; nothing is sent") from exc
         self._handle = handle
