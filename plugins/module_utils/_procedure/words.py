@@ -88,10 +88,10 @@ def withdraw_ask(state_dir: Path, keys: Iterable[str], run: str) -> None:
                 path.unlink()
 
 
-def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetime) -> list[Word]:
-    """The words for this permit said later than ``after``, oldest first; each is handed out once.
+def take_words(state_dir: Path, keys: Iterable[str], permit: int) -> list[Word]:
+    """The words for this permit, oldest first; each is handed out once.
 
-    What was said to another permit, or before, can never count any more and is removed. Raises Stop("state").
+    What was said to another permit can never count any more and is removed. Raises Stop("state").
     """
     folder = state_dir / "words"
     starts = tuple(f"{key}_" for key in keys)
@@ -111,7 +111,7 @@ def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetim
             if word is None:
                 continue
             raise Stop("state", f"the word {folder / name} cannot be taken: {exc.strerror}") from exc
-        if word is not None and word.permit == permit and word.said_at > after:
+        if word is not None and word.permit == permit:
             found.append(word)
     return sorted(found, key=lambda word: word.said_at)
 
@@ -144,6 +144,7 @@ class WordBox:
         self._since: datetime | None = None
         # Why nobody can be heard this way; the two other ways go on.
         self.problem = ""
+        self._refused: list[str] = []
 
     def belongs_to(self, keys: Callable[[], list[str]], facts: Callable[[], dict[str, Any]]) -> None:
         """``facts``: run, pid, host, label, simulated."""
@@ -167,11 +168,30 @@ class WordBox:
         if self._since is None:
             return []
         try:
-            taken = take_words(self._state_dir, self._published, asked.number, self._since)
+            taken = take_words(self._state_dir, self._published, asked.number)
         except Stop as exc:
             self.problem = exc.message
             return []
-        return [(word.unit, word.source, word.said_at) for word in taken if word.what == asked.what]
+        # The other clock may lag: whoever spoke a moment ago has to hear that it does not count.
+        self._refused += [_too_early(word, self._since) for word in taken if word.said_at <= self._since]
+        return [
+            (word.unit, word.source, word.said_at)
+            for word in taken
+            if word.what == asked.what and word.said_at > self._since
+        ]
+
+    def refused(self) -> list[str]:
+        """Why words that were taken do not count, each once."""
+        told, self._refused = self._refused, []
+        return told
+
+
+def _too_early(word: Word, since: datetime) -> str:
+    said_at = word.said_at.astimezone(since.tzinfo)
+    return (
+        f"ats_word was said at {said_at:%Y-%m-%d %H:%M:%S} by its own clock, and this run asks since {since:%H:%M:%S}: "
+        "it does not count. Look again and say it again; if it was said just now, that clock lags behind this one"
+    )
 
 
 # -- the person who answers ---------------------------------------------------------------------------------------

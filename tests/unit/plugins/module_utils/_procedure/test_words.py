@@ -156,6 +156,22 @@ def test_only_a_word_for_this_permit_and_behind_the_question_counts(change: dict
     assert not list(tmp_path.rglob("*.word")), "what can never count lies there for ever"
 
 
+@pytest.mark.parametrize("lag_s", [0.0, 2.0, 3600.0])
+def test_a_word_of_a_clock_that_lags_is_told_and_does_not_count(lag_s: float, tmp_path: Path) -> None:
+    run = Waiting(tmp_path)
+    assert say(tmp_path)["changed"]
+    (path,) = (tmp_path / "words").glob("*.word")
+    said = json.loads(path.read_text()) | {"said_at": (run.since - timedelta(seconds=lag_s)).isoformat()}
+    path.write_text(json.dumps(said))
+    assert run.words() == []
+    (told,) = run.box.refused()
+    assert "does not count" in told and f"{run.since - timedelta(seconds=lag_s):%H:%M:%S}" in told
+    assert f"since {run.since:%H:%M:%S}" in told and "lags" in told
+    assert run.words() == [] and run.box.refused() == [], "said once"
+    # Another one behind it is heard.
+    assert say(tmp_path)["changed"] and len(run.words()) == 1 and run.box.refused() == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"keys": 1}', '{"keys": [1], "run": 5}'])
 def test_damaged_files_stop_nobody(text: str, tmp_path: Path) -> None:
     run = Waiting(tmp_path)
@@ -218,7 +234,7 @@ def test_another_units_words_are_left_alone(tmp_path: Path) -> None:
     other = Waiting(tmp_path, ["addr-192.0.2.9-161", f"ats-{SERIAL}0"], run="r2")
     assert say(tmp_path, unit=f"{SERIAL}0")["changed"]
     assert run.words() == [] and len(other.words()) == 1
-    assert take_words(tmp_path / "none", KEYS, 3, NOON) == []
+    assert take_words(tmp_path / "none", KEYS, 3) == []
 
 
 # --- ats_permit_info ----------------------------------------------------------------------------------------
