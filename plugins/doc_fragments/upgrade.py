@@ -109,6 +109,8 @@ options:
     description:
       - The folder on the controller for locks, evidence and backups.
       - It excludes runs that share the folder, and no others.
+      - It may be a volume that a group may write. The folders in it belong to the account of the run alone; where
+        others may write them, or own them, the run is refused.
       - If not set, the environment variable E(APC_STATE_DIR) of the controller is used, and else C(dcops-apc) in the
         user's state folder (E(XDG_STATE_HOME), or C(~/.local/state)).
     type: path

@@ -14,6 +14,8 @@ description:
     promised, said and sent under it, and who is at work now.
   - It asks no device and measures nothing. It writes nothing, and works while a run holds the unit.
   - It also checks that the evidence is whole. Every record holds the digest of the one before it, over all runs.
+    That finds mistakes. The digests have no key, so they prove nothing against somebody who can write the folder and
+    computes them anew.
 extends_documentation_fragment:
   - dcops.apc.attributes
   - dcops.apc.attributes.read_only
@@ -133,7 +135,9 @@ permit:
       type: dict
       sample: {"aos": {"file": "apc_hw02_aos_392.bin", "version": "3.9.2", "state": "whole"}}
     doubtful:
-      description: Whether a damaged record may hide a later event.
+      description:
+        - Whether another permit than this may be the one that counts.
+        - So where a record is damaged, or where RV(chain.ok) is false. Then touch nothing on its word.
       type: bool
       sample: false
     next_action:
@@ -184,7 +188,7 @@ chain:
   type: dict
   contains:
     ok:
-      description: Whether nothing was changed, lost or added.
+      description: Whether nothing was changed, lost or added, and no two runs wrote at once.
       type: bool
       sample: true
     breaks:

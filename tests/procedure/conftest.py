@@ -9,4 +9,5 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "utils"))
+for _part in ("utils", "worlds"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / _part))

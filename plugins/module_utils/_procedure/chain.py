@@ -50,20 +50,44 @@ def counter_of(record: Mapping[str, Any]) -> int:
 
 
 def chain(records: Iterable[Mapping[str, Any]]) -> list[Break]:
-    """Where the chain does not hold, in the records' order. Empty: nothing was changed, lost or added between.
+    """Where the chain does not hold. Empty: nothing was changed, lost or added between.
 
+    It finds mistakes, and who is careless. The digests have no key: who can write the folder can compute them anew.
     Needs all records of the unit, also those of other units at its address: they stand in the same chain. What was
     cut off the very end cannot be seen.
     """
+    every = list(records)
     runs: dict[str, list[Mapping[str, Any]]] = {}
     known: dict[str, int] = {}
-    for record in records:
+    for record in every:
         runs.setdefault(_place(record)[0], []).append(record)
         if isinstance(record.get("digest"), str):
             known[record["digest"]] = counter_of(record)
     found: list[Break] = []
     for lines in runs.values():
         found += _breaks_of_run(sorted(lines, key=lambda record: _place(record)[1]), known)
+    return found + _forks(every)
+
+
+def _forks(records: Iterable[Mapping[str, Any]]) -> list[Break]:
+    """Where two runs have the same number under the same name of a unit; each two runs once.
+
+    Under its lock a run numbers on from all that it finds by any of its names. Two units may share an address, one
+    after the other, and then number on side by side from the same record: those two have no name in common.
+    """
+    found: list[Break] = []
+    taken: dict[tuple[str, int], str] = {}
+    told: set[tuple[str, str]] = set()
+    for record in records:
+        file, line = _place(record)
+        number = counter_of(record)
+        # By the file's name, as readers find it: the head may say anything.
+        for key in file.split("_")[1:-1] if number else ():
+            first = taken.setdefault((key, number), file)
+            if first != file and (first, file) not in told:
+                told |= {(first, file), (file, first)}
+                why = f"its number {number} stands in {first} too: two runs wrote at once, or one of the two was added"
+                found.append(Break(file, line, why))
     return found
 
 

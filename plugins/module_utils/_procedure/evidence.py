@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
     chain,
     counter_of,
@@ -26,6 +27,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import 
     units_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import record_in, writable
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
 
 __all__ = [
@@ -45,6 +47,9 @@ __all__ = [
 ]
 
 SCHEMA = 2
+# Of one run. A long one writes some hundred kilobytes.
+MAX_FILE = 64 << 20
+_NOT_READ = "the rest of the file was not read"
 _STRANGE = re.compile(r"[^\x21-\x7e]+")
 
 
@@ -77,7 +82,7 @@ class Evidence:
         self.summary: list[dict[str, Any]] = []
         self._torn, self._left = False, b""
         try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise Stop("state", f"the evidence {self.path} cannot be written: {exc.strerror}; nothing is sent") from exc
         self._handle = handle
@@ -91,7 +96,7 @@ class Evidence:
         record: dict[str, Any] = {"t": wall.astimezone(timezone.utc).isoformat(timespec="milliseconds"), "kind": kind}
         record |= self._hide(fields) | {"n": self._number + 1}
         # The digest is over what a reader will find, not over what the fields were in memory.
-        plain = json.loads(json.dumps(record, default=str))
+        plain = writable(record)
         digest = digest_of(self._digest, self.run, plain)
         try:
             try:
@@ -110,10 +115,11 @@ class Evidence:
         if self._torn:
             # The record before this one broke off in mid-line: this one must not be lost with it.
             data = b"\n" + data
-        self._torn, self._left = True, data
+        self._left = data
         while self._left:
             self._left = self._left[os.write(self._handle, self._left) :]
-        self._torn = False
+            # Where no byte went out nothing is torn: a line of its own would read as a record that was lost.
+            self._torn = not data[: len(data) - len(self._left)].endswith(b"\n")
 
     def close(self) -> None:
         if self._handle >= 0:
@@ -142,7 +148,7 @@ def _newest(folder: Path, keys: Iterable[str]) -> tuple[int, str]:
     found = (0, "")
     for path in _files(folder, keys):
         for line in reversed(_lines(path)):
-            record = _parsed(line)
+            record = record_in(line)
             if counter_of(record) and isinstance(record.get("digest"), str):
                 found = max(found, (counter_of(record), str(record["digest"])))
                 break
@@ -187,7 +193,10 @@ def history(folder: Path, keys: Iterable[str]) -> list[dict[str, Any]]:
     for path in _files(folder, keys):
         run, before = path.stem.rsplit("_", 1)[-1], 0
         for line, text in enumerate(_lines(path), 1):
-            record = _parsed(text)
+            if not text:
+                # No byte of any record: a disk that was full has left it, or an editor.
+                continue
+            record = record_in(text)
             # What a damaged line was may have been the one record that matters.
             record = {**(record or {"kind": "damaged", "file": path.name}), "run": run, "where": f"{path.name}:{line}"}
             before = max(before, counter_of(record))
@@ -223,18 +232,12 @@ def _files(folder: Path, keys: Iterable[str]) -> list[Path]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()
+        data = read_up_to(path, MAX_FILE, follow=False)
     except OSError as exc:
         raise Stop("state", f"the evidence {path} cannot be read: {exc.strerror}") from exc
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    """Empty: it is no record."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else {}
+    lines = data[:MAX_FILE].decode(errors="replace").splitlines()
+    # What is not read may have been the one record that matters: it counts as damaged.
+    return [*lines, _NOT_READ] if len(data) > MAX_FILE else lines
 
 
 class Closing(NamedTuple):

@@ -13,13 +13,22 @@ import json
 import os
 import re
 import socket
+import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import regular
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.folders import (
+    close_to_group,
+    open_to_others,
+    owner_of_ours,
+)
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import plain_object
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -134,10 +143,13 @@ class Locks:
 
 def _taken(path: Path, how: int, what: str) -> int:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as exc:
-        raise Stop("state", f"the lock {path} cannot be opened: {exc.strerror}") from exc
+        why = "it is a symbolic link, which is not followed" if exc.errno == errno.ELOOP else exc.strerror
+        raise Stop("state", f"the lock {path} cannot be opened: {why}") from exc
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Stop("state", f"the lock {path} cannot be opened: it is not a regular file")
         _take(handle, path, how, what)
     except BaseException:
         os.close(handle)
@@ -177,7 +189,7 @@ def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
     for key in keys:
         path = folder / f"{key}.lock"
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            handle = regular(path, follow=False)
         except FileNotFoundError:
             continue
         except OSError as exc:
@@ -193,12 +205,27 @@ def held_by(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
     return None
 
 
+def held_with(folder: Path, owner: Mapping[str, Any]) -> set[str]:
+    """All keys that the run holds which has signed as ``owner``: what it knows its unit by. Raises Stop("state")."""
+    run, found = owner.get("run"), set()
+    try:
+        names = os.listdir(folder)
+    except OSError as exc:
+        raise Stop("state", f"the locks in {folder} cannot be read: {exc.strerror}") from exc
+    for key in (name.removesuffix(".lock") for name in names if name.endswith(".lock")):
+        # One that is no file is nobody's lock, and not what was asked for.
+        with suppress(Stop):
+            theirs = held_by(folder, [key])
+            if run and theirs is not None and theirs.get("run") == run:
+                found.add(key)
+    return found
+
+
 def _owner_in(handle: int) -> dict[str, Any]:
     try:
-        owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
-    except (OSError, ValueError, RecursionError):
-        owner = {}
-    return owner if isinstance(owner, dict) else {}
+        return plain_object(os.pread(handle, 4096, 0))
+    except OSError:
+        return {}
 
 
 def shown_holder(owner: dict[str, Any]) -> str:
@@ -206,8 +233,15 @@ def shown_holder(owner: dict[str, Any]) -> str:
     return f"{text}, permit {owner['permit']}" if owner.get("permit") else text
 
 
+# Each is made for itself: a parent that mkdir() makes on the way is open as far as the umask allows.
+PARTS = ("locks", "words", "evidence", "backups", "simulated", "simulated/evidence", "simulated/backups")
+
+
 class StateDir:
-    """``path``/locks, /words, /evidence, /backups; simulated units are kept apart below /simulated."""
+    """``path``/locks, /words, /evidence, /backups; simulated units are kept apart below /simulated.
+
+    ``path`` itself may be a volume that a group writes; the folders in it are ours, and nobody else's.
+    """
 
     def __init__(self, path: Path | str | None, ephemeral: bool = False) -> None:
         self.path = Path(path).expanduser() if path else default_state_dir()
@@ -220,6 +254,10 @@ class StateDir:
                 f"state_dir {self.path} is inside this container and would vanish with it: mount a volume, or set "
                 "ephemeral_state: true (in a role or playbook: with its prefix) to accept the loss"
             )
+        for part in PARTS:
+            wrong = open_to_others(self.path / part, None, closes_group=in_container())
+            if wrong:
+                return wrong
         nearest = self.path
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
@@ -230,13 +268,18 @@ class StateDir:
     def prepare(self) -> None:
         """Makes the folders. Raises Stop("state") where nothing could be kept: then nothing may be sent."""
         try:
-            for part in ("locks", "words", "evidence", "backups", "simulated/evidence", "simulated/backups"):
-                (self.path / part).mkdir(parents=True, exist_ok=True, mode=0o700)
-            probe = self.path / f".probe-{os.getpid()}"
-            probe.write_text("")
-            probe.unlink()
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for part in PARTS:
+                (self.path / part).mkdir(exist_ok=True, mode=0o700)
+            owner = owner_of_ours(self.path)
         except OSError as exc:
             raise Stop("state", f"state_dir {self.path} cannot be written: {exc.strerror}") from exc
+        for part in PARTS:
+            if in_container():
+                close_to_group(self.path / part, owner)
+            wrong = open_to_others(self.path / part, owner)
+            if wrong:
+                raise Stop("state", wrong)
         problem = self.problem()
         if problem:
             raise Stop("state", problem)

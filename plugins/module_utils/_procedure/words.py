@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import NotRegular, read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside, AtOnce
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import who
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import is_keys, plain_object
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import held_by, key_of, shown_holder
 
 SECONDARY = "secondary_disconnected"
@@ -88,10 +90,10 @@ def withdraw_ask(state_dir: Path, keys: Iterable[str], run: str) -> None:
                 path.unlink()
 
 
-def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetime) -> list[Word]:
-    """The words for this permit said later than ``after``, oldest first; each is handed out once.
+def take_words(state_dir: Path, keys: Iterable[str], permit: int) -> list[Word]:
+    """The words for this permit, oldest first; each is handed out once.
 
-    What was said to another permit, or before, can never count any more and is removed. Raises Stop("state").
+    What was said to another permit can never count any more and is removed. Raises Stop("state").
     """
     folder = state_dir / "words"
     starts = tuple(f"{key}_" for key in keys)
@@ -108,8 +110,10 @@ def take_words(state_dir: Path, keys: Iterable[str], permit: int, after: datetim
             # First gone, then counted: it must not count twice.
             (folder / name).unlink()
         except OSError as exc:
+            if word is None:
+                continue
             raise Stop("state", f"the word {folder / name} cannot be taken: {exc.strerror}") from exc
-        if word is not None and word.permit == permit and word.said_at > after:
+        if word is not None and word.permit == permit:
             found.append(word)
     return sorted(found, key=lambda word: word.said_at)
 
@@ -148,6 +152,7 @@ class WordBox:
         self._since: datetime | None = None
         # Why nobody can be heard this way; the two other ways go on.
         self.problem = ""
+        self._refused: list[str] = []
 
     def belongs_to(self, keys: Callable[[], list[str]], facts: Callable[[], dict[str, Any]]) -> None:
         """``facts``: run, pid, host, label, simulated."""
@@ -178,20 +183,38 @@ class WordBox:
             return []
         if not self._looking:
             self._looking = True
-            keys, since, number = self._published, self._since, asked.number
-            self._aside.do(lambda: self._look(keys, number, since))
-        # Said to this question, and none that an earlier one was asked while the folder hung.
-        known = [self._taken.popleft() for _ in range(len(self._taken))]
-        mine = [word for word in known if word.permit == asked.number and word.said_at > self._since]
-        return [(word.unit, word.source, word.said_at) for word in mine if word.what == asked.what]
+            keys, number = self._published, asked.number
+            self._aside.do(lambda: self._look(keys, number))
+        taken = [self._taken.popleft() for _ in range(len(self._taken))]
+        taken = [word for word in taken if word.permit == asked.number]
+        # The other clock may lag: whoever spoke a moment ago has to hear that it does not count.
+        self._refused += [_too_early(word, self._since) for word in taken if word.said_at <= self._since]
+        return [
+            (word.unit, word.source, word.said_at)
+            for word in taken
+            if word.what == asked.what and word.said_at > self._since
+        ]
 
-    def _look(self, keys: list[str], permit: int, since: datetime) -> None:
+    def _look(self, keys: list[str], permit: int) -> None:
         try:
-            self._taken.extend(take_words(self._state_dir, keys, permit, since))
+            self._taken.extend(take_words(self._state_dir, keys, permit))
         except Stop as exc:
             self.problem = exc.message
         finally:
             self._looking = False
+
+    def refused(self) -> list[str]:
+        """Why words that were taken do not count, each once."""
+        told, self._refused = self._refused, []
+        return told
+
+
+def _too_early(word: Word, since: datetime) -> str:
+    said_at = word.said_at.astimezone(since.tzinfo)
+    return (
+        f"ats_word was said at {said_at:%Y-%m-%d %H:%M:%S} by its own clock, and this run asks since {since:%H:%M:%S}: "
+        "it does not count. Look again and say it again; if it was said just now, that clock lags behind this one"
+    )
 
 
 # -- the person who answers ---------------------------------------------------------------------------------------
@@ -259,9 +282,16 @@ def _asks(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for name in names:
         ask = _read(folder / name)
-        if isinstance(ask.get("keys"), list) and ask.get("run"):
+        if _is_ask(ask):
             found.append((name.removesuffix(".ask"), ask))
     return found
+
+
+def _is_ask(ask: Mapping[str, Any]) -> bool:
+    """Of the kinds that publish_ask writes: its keys become names of files, its words are shown."""
+    texts = all(isinstance(ask.get(name), str) for name in ("run", "what", "source"))
+    number = isinstance(ask.get("permit"), int) and not isinstance(ask.get("permit"), bool)
+    return texts and number and bool(ask["run"]) and is_keys(ask.get("keys"))
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -284,14 +314,11 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Empty where it is gone, or no JSON object."""
+    """Empty where it is gone, no file, or no JSON object: what anybody may lay there stops no run."""
     try:
-        with path.open("rb") as stream:
-            content = json.loads(stream.read(_MAX_FILE))
-    except FileNotFoundError:
+        data = read_up_to(path, _MAX_FILE, follow=False)
+    except (FileNotFoundError, NotRegular):
         return {}
     except OSError as exc:
         raise Stop("state", f"{path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return plain_object(data) if len(data) <= _MAX_FILE else {}

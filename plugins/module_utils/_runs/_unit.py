@@ -157,7 +157,9 @@ def _unit(
         contents=loaded.contents if loaded else {},
         peers=peers,
         store=store,
-        hearing=Hearing(getattr(progress, "question", lambda prompt: None), box.publish, box.withdraw, box.words),
+        hearing=Hearing(
+            getattr(progress, "question", lambda prompt: None), box.publish, box.withdraw, box.words, box.refused
+        ),
         on_first=first,
         orphaned=getattr(progress, "orphaned", lambda: False),
         hide=hider(ATS_UNIT.options, params),

@@ -14,12 +14,18 @@ from typing import Any
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import standing
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Opened, opened
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import chain, of_this_unit, units_of
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
+    chain,
+    counter_of,
+    of_this_unit,
+    units_of,
+)
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import history, keys_in, related_keys
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import (
     StateDir,
     held_by,
+    held_with,
     key_of,
     shown_holder,
 )
@@ -91,13 +97,13 @@ def _told(store: StateDir, folder: Path, keys: list[str], name: str) -> dict[str
     records = history(folder, related_keys(folder, keys))
     kept, others = _of_one_unit(records, keys)
     found = opened(kept)
-    owner = held_by(store.path / "locks", _names(kept))
+    owner = _at_work(store.path / "locks", kept, records)
     breaks = chain(records)
     facts = units_of(kept)
     return {
         "unit": facts[-1] if facts else None,
         "others": units_of(others),
-        "permit": _permit(found, shown_holder(owner) if owner is not None else None),
+        "permit": _permit(found, bool(breaks), shown_holder(owner) if owner is not None else None),
         "history": [_line(record) for record in kept if record["kind"] in _TELLING][-MAX_HISTORY:],
         "chain": {
             "ok": not breaks,
@@ -126,19 +132,52 @@ def _of_one_unit(records: list[Record], keys: Iterable[str]) -> tuple[list[Recor
     return kept, [record for record in others if record["run"] in near]
 
 
-def _names(records: Iterable[Record]) -> list[str]:
-    return sorted({str(key) for record in records if record["kind"] == "run" for key in record.get("keys") or ()})
+def _keys_by_kind(keys: Iterable[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        found.setdefault(key.partition("-")[0], set()).add(key)
+    return found
 
 
-def _permit(found: Opened, holder: str | None) -> dict[str, Any]:
+def _at_work(locks: Path, mine: Iterable[Record], every: Iterable[Record]) -> dict[str, Any] | None:
+    """The run that works on this unit now. At an address where it stood once another one may stand by now."""
+    heads = [record for record in mine if record["kind"] == "run"]
+    known = _keys_by_kind(key for record in heads for key in record.get("keys", ()))
+    newest = counter_of(heads[-1]) if heads else 0
+    # Of this unit there is no later one.
+    later = {
+        key
+        for record in every
+        if record["kind"] == "run" and counter_of(record) > newest
+        for key in record.get("keys", ())
+    }
+    serials = sorted(key for kind in known if kind != "addr" for key in known[kind])
+    here = sorted(key for key in (heads[-1].get("keys", ()) if heads else ()) if key.startswith("addr-"))
+    for key in [*serials, *(key for key in here if key not in later)]:
+        owner = held_by(locks, [key])
+        if owner is not None and not _another(known, _keys_by_kind(held_with(locks, owner))):
+            return owner
+    return None
+
+
+def _another(mine: Mapping[str, set[str]], theirs: Mapping[str, set[str]]) -> bool:
+    """Does a serial number differ that is known on both sides? (SAFETY 2)"""
+    return any(mine[kind] and not mine[kind] & theirs[kind] for kind in mine if kind != "addr" and kind in theirs)
+
+
+def _permit(found: Opened, broken: bool, holder: str | None) -> dict[str, Any]:
     permit = found.permit
     sent = {
         kind: {"file": file.file, "version": file.version, "state": file.state.value}
         for kind, file in sorted(found.files.items())
     }
     words = standing(permit)
-    if found.torn:
-        words = f"A record is damaged, and may have said something else. Touch nothing; run again. It read: {words}"
+    doubtful = found.torn or broken
+    if doubtful:
+        words = (
+            "The evidence is not whole: a record was damaged, changed, lost or added, and what counts may be another. "
+            f"Touch nothing on its word; run again, which measures. It read: '{words}'"
+        )
     if holder:
         words = f"A run is at work: follow its own screen ({holder})."
     return {
@@ -152,7 +191,7 @@ def _permit(found: Opened, holder: str | None) -> dict[str, Any]:
         "deed": permit.deed or None,
         "deed_at": permit.deed_at or None,
         "sent": sent,
-        "doubtful": found.torn,
+        "doubtful": doubtful,
         "next_action": words,
         "holder": holder,
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.config_ini import plausible, without_secrets
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import NotRegular, read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._runs._left import NOTHING_LEFT
 from ansible_collections.dcops.apc.plugins.module_utils._runs._results import to_result
@@ -68,7 +69,7 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
     members, left_out = _members(params)
     data = _zip(members)
     try:
-        before = dest.read_bytes() if dest.exists() else None
+        before = read_up_to(dest, len(data)) if dest.exists() else None
     except OSError as exc:
         raise Stop("state", f"{dest} cannot be read: {exc.strerror}") from exc
     loose = before is not None and stat.S_IMODE(dest.stat().st_mode) & 0o077 != 0
@@ -123,11 +124,9 @@ def _unused(name: str, taken: dict[str, bytes]) -> str:
 
 def _read(option: str, path: str) -> bytes:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise Stop("state", f"{option}: {path} is not a file")
-            data = stream.read(MAX_FILE + 1)
+        data = read_up_to(path, MAX_FILE)
+    except NotRegular as exc:
+        raise Stop("state", f"{option}: {path} is not a file") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not a usable path"
         raise Stop("state", f"{option}: {path} cannot be read: {reason}") from exc

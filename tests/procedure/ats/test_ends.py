@@ -17,6 +17,8 @@ from virtual_unit import Bench, Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import ALLOWS_CONNECT, State
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
@@ -486,6 +488,27 @@ def test_a_gone_primary_is_never_answered_with_a_permission(tmp_path: Path) -> N
 def test_the_locked_run_is_not_the_one_that_ends(tmp_path: Path) -> None:
     case, report = locked(tmp_path)
     assert report["error"]["kind"] == "locked" and case.received_nothing()
+
+
+@pytest.mark.parametrize("fault", ["told", "close_if_nothing_out"])
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_fault_in_telling_the_end_leaves_words_that_move_nothing(
+    fault: str, sent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = begin(tmp_path)
+
+    def broken(*_given: Any) -> Any:
+        raise TypeError("'int' object is not iterable")
+
+    def fail() -> None:
+        monkeypatch.setattr(job, fault, broken)
+        raise Stop("refused", "somebody else is at the unit")
+
+    on_line(case.bench, "DO NOT RECONNECT" if sent else "measuring", fail)
+    report = case.run()
+    assert report["error"]["message"] == "somebody else is at the unit"
+    assert report["state"] == ("sent_silent" if sent else "nothing_sent_unsure"), case.bench.lines.lines
+    assert "Leave every" in report["next_action"] and report["next_action"] in case.bench.lines.lines[-1]
 
 
 def test_the_floor_of_truth_itself() -> None:

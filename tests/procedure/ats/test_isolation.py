@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ from virtual_situations import Witness, must_end, names, on_line, package
 from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import WordBox, say_word
 from apcsim.knobs import Knobs
 
 WRONG = "source B is dead: if you pulled it, put it back"
@@ -51,6 +57,62 @@ def test_nobody_is_allowed_to_pull_before_a_full_window(tmp_path: Path) -> None:
     made.electrician()
     assert "error" not in made.run(job.do_isolate)
     assert when[0] - began > 30.0
+
+
+def listening(made: Bench, tmp_path: Path) -> Callable[[Unit, dict[str, Any]], None]:
+    """Isolate with the folder of the words behind it, as a module has it."""
+    made.speaks = False
+
+    def task(unit: Unit, report: dict[str, Any]) -> None:
+        box = WordBox(tmp_path, made.clock.wall)
+        facts = {"run": unit.run_id, "pid": os.getpid(), "host": "c", "label": "x", "simulated": False}
+        box.belongs_to(unit.keys, lambda: facts)
+        unit.said.hearing = Hearing(lambda prompt: None, box.publish, box.withdraw, box.words, box.refused)
+        job.do_isolate(unit, report)
+
+    return task
+
+
+@pytest.mark.parametrize("name", ["{key}_1.word", "{key}.ask"])
+def test_a_pipe_among_the_words_holds_up_no_stop(name: str, tmp_path: Path) -> None:
+    """While the permission stands the run looks there every few seconds: what lies there must not be waited for."""
+    made, _witness = bench(tmp_path)
+    said_at: list[float] = []
+
+    def lay() -> None:
+        path = tmp_path / "words" / name.format(key=made.unit.keys()[0]) if made.unit else tmp_path
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+        made.later(3.0, {"inputs": {"B": {"plugged": False}}})
+
+    on_line(made, ALLOWED, lambda: (said_at.append(made.clock.now()), lay()))
+    on_line(made, "STOP, ", lambda: said_at.append(made.clock.now()))
+    report = made.run(listening(made, tmp_path), made.options(action_timeout_s=300.0))
+    assert len(said_at) == 2 and said_at[1] - said_at[0] < 12.0, made.lines.lines
+    assert report["next_action"] and untouched(made)
+
+
+def test_a_word_of_a_clock_that_lags_is_answered_and_not_taken(tmp_path: Path) -> None:
+    """The person has spoken and waits: silence would be read as the run's own slowness."""
+    made, witness = bench(tmp_path)
+    pulled: list[bool] = []
+
+    def speak(lag_s: float) -> None:
+        serial = made.device.serial
+        say_word(tmp_path, serial, "secondary_disconnected", "A", made.clock.wall() - timedelta(seconds=lag_s))
+
+    def pull() -> None:
+        plug(made, "A", False, 2.0)
+        pulled.append(True)
+
+    on_line(made, ALLOWED, pull)
+    on_line(made, QUESTION, lambda: speak(120.0))
+    on_line(made, "that clock lags behind this one", lambda: speak(0.0))
+    report = made.run(listening(made, tmp_path), made.options(action_timeout_s=300.0))
+    assert report.get("state") == "isolated" and pulled and witness.wrong == [], made.lines.lines[-5:]
+    assert sum("that clock lags" in line for line in made.lines.lines) == 1
+    kinds = [(record["kind"], str(record.get("reason", ""))) for record in report["evidence"]["summary"]]
+    assert [reason for kind, reason in kinds if kind == "word_refused" and "does not count" in reason]
 
 
 def test_the_wrong_plug_is_pulled(tmp_path: Path) -> None:

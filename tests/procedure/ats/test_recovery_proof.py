@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from virtual_situations import names
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import MAX_LOG
 from apcsim.knobs import Knobs
 
 LIVE = {"source_a": 2, "source_b": 2, "voltage_a": 230, "voltage_b": 230, "frequency_a": 50, "frequency_b": 50}
@@ -229,20 +231,23 @@ def test_a_baseline_that_says_in_words_what_it_did_not_know(tmp_path: Path) -> N
     assert set(verified["no_baseline"]) >= {"preferred_source", "sensitivity"}
 
 
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_backup_that_is_there_and_cannot_be_read(gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["gone", "a folder", "a pipe", "a link", "longer than any log"])
+def test_a_backup_that_is_there_and_cannot_be_read(what: str, tmp_path: Path) -> None:
     """It may have the row of this start already; one that is gone has nothing to say."""
     case = Case(tmp_path, NOTHING_SHOWN)
     case.cold_start()
-    real = Path.read_bytes
-
-    def read_bytes(path: Path) -> bytes:
-        if path.name.endswith("event.txt"):
-            raise FileNotFoundError(2, "gone") if gone else PermissionError(13, "Permission denied")
-        return real(path)
-
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    (path,) = tmp_path.rglob("*event.txt")
+    kept = path.with_name("kept")
+    path.rename(kept)
+    if what == "a folder":
+        path.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(path)
+    elif what == "a link":
+        path.symlink_to(kept)
+    elif what == "longer than any log":
+        path.write_bytes(kept.read_bytes() + b"\n" * MAX_LOG)
     report = case.recover()
-    assert ("error" in report) is not gone, report.get("error")
-    if not gone:
+    assert ("error" in report) is (what != "gone"), report.get("error")
+    if what != "gone":
         assert "cold_start_confirmed" in report["error"]["message"] and not case.device.truth()["files_received"]

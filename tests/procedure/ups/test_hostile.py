@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk import Disk
 from virtual_ups import AtRecord, Killed, UpsBench, VirtualSnmp, Writer, newest, update_file
 
 from ansible_collections.dcops.apc.plugins.module_utils import _module
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
+from ansible_collections.dcops.apc.plugins.module_utils._files import opened
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups import job as ups_job
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from apcsim.knobs import Knobs
@@ -195,6 +198,47 @@ def test_short_limits_shorten_no_watching(tmp_path: Path, monkeypatch: pytest.Mo
     assert again["state"] == "updated_output_off" and [start["phase"] for start in bench.starts] == [""]
 
 
+def test_a_disk_that_was_full_for_a_moment_opens_no_start(tmp_path: Path) -> None:
+    """Nothing was sent, and the record that the disk did not take left not a byte: nothing is there to be watched."""
+    bench = UpsBench(state_dir=tmp_path)
+    with Disk(tmp_path, bench.clock.now, bench.clock.sleep) as disk:
+
+        def full() -> None:
+            disk.full(bench.clock.now())
+            bench.device.patch({"ups": {"self_test": True}})
+
+        bench.on_line("measuring", full)
+        bench.on_line("ended:", disk.heals)
+        report = bench.run(update_file(bench.device, "9.3"))
+    assert report["state"] == "nothing_sent" and disk.failed and bench.kinds()[-1] == "end", report
+    bench.device.patch({"ups": {"self_test": False}})
+    bench.clock.sleep(600.0)
+    before = bench.clock.now()
+    again = bench.run(update_file(bench.device, "9.3"))
+    assert again["state"] == "updated_output_off" and again["resumed"] is None, again.get("error")
+    assert bench.clock.now() - before < 1500.0
+
+
+@pytest.mark.parametrize("closes", [5, True, {"a": 1}, "abc", None, [[]], [None]])
+@pytest.mark.parametrize("check", [True, False])
+def test_an_end_of_another_kind_ends_nothing(
+    closes: Any, check: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the UPS writes: that nothing was sent would be the word to go and touch it."""
+    bench = UpsBench(state_dir=tmp_path)
+    killed_at(bench, "update_seen", update_file(bench.device, "9.3"), monkeypatch)
+    assert bench.ups.update.phase
+    (path,) = tmp_path.rglob("*.jsonl")
+    with path.open("a") as file:
+        file.write(json.dumps({"kind": "update_end", "n": 999, "closes": closes}) + "\n")
+    report = bench.run(update_file(bench.device, "9.3"), check=check)
+    if check:
+        assert report["state"] == "updating" and bench.ups.update.phase, report
+    else:
+        assert report["state"] == "updated_output_off" and report["resumed"], report
+    assert len(bench.starts) == 1 and bench.unharmed()
+
+
 # --- the orphan -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("when", "state"), [("measuring", "nothing_sent"), ("updating for", "updated_output_off")])
 def test_a_worker_without_its_parent(when: str, state: str, tmp_path: Path) -> None:
@@ -314,6 +358,21 @@ def test_a_fault_of_our_own_in_mid_update_says_that_it_may_be_writing(module: An
     assert "Do not turn the UPS" in result["next_action"] and "RuntimeError" in result["exception"]
 
 
+def test_a_fault_in_telling_the_end_is_not_nothing_sent(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is that cannot be read: the UPS may be writing at this moment."""
+
+    def broken(*_given: Any) -> Any:
+        raise TypeError("'int' object is not iterable")
+
+    monkeypatch.setattr(ups_job, "open_start", broken)
+    bench = UpsBench()
+    result = module(bench, src=stored(tmp_path))
+    assert result["error"]["kind"] == "internal" and result["state"] == "updating" and bench.starts == []
+    assert "Do not turn the UPS" in result["next_action"]
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -397,10 +456,10 @@ def test_evidence_that_cannot_be_read_is_no_proof_of_nothing(tmp_path: Path, mon
     bench.device.patch({"ups": {"output_on": True}})
     assert bench.run(update_file(bench.device, "9.3"))["state"] == "nothing_sent"
 
-    def unreadable(path: Path, *_arguments: Any, **_more: Any) -> str:
+    def unreadable(path: Path, *_arguments: Any, **_more: Any) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_text", unreadable)
+    monkeypatch.setattr(opened, "regular", unreadable)
     report = bench.run(update_file(bench.device, "9.3"))
     assert report["error"]["kind"] == "state" and "cannot be read" in report["error"]["message"]
     assert report["state"] == "updating" and "Do not turn the UPS" in report["next_action"]

@@ -88,6 +88,8 @@ class Carry:
             rows = next((list(item["rows"]) for item in reversed(before) if item.get("kind") == "log"), [])
         except (KeyError, TypeError, ValueError):
             return None
+        if when.tzinfo is None:
+            return None
         unit = self.unit
         first_s = unit.observer.first_good_s if unit.observer.first_good_s is not None else good.at_s
         gap_s = (good.uptime_s or 0.0) - uptime_s - (good.at_s - first_s)

@@ -52,7 +52,8 @@ class Asked:
 class Hearing:
     """``ask`` opens the question where there is a terminal; ``words`` gives what ats_word has put there for the permit.
 
-    ``publish`` and ``withdraw`` tell ats_word that a run asks. All four come from the outside, and may be left out.
+    ``publish`` and ``withdraw`` tell ats_word that a run asks; ``refused`` gives, once, why what it has put there does
+    not count. All come from the outside, and may be left out.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Hearing:
         publish: Callable[[Asked], None] = lambda asked: None,
         withdraw: Callable[[], None] = lambda: None,
         words: Callable[[Asked], Iterable[tuple[str, str, datetime]]] = lambda asked: (),
+        refused: Callable[[], Iterable[str]] = lambda: (),
     ) -> None:
         self._ask, self._publish, self._withdraw, self._words = ask, publish, withdraw, words
+        self._refused = refused
         self._question: Question | None = None
         self._asked: Asked | None = None
         self.refusals: list[str] = []
@@ -110,7 +113,9 @@ class Hearing:
             heard = self._typed(asked, typed, now, reads_in)
             if heard is not None:
                 return heard
-        for unit, source, said_at in self._words(asked):
+        spoken = self._words(asked)
+        self.refusals += self._refused()
+        for unit, source, said_at in spoken:
             why = self._wrong(asked, unit, source, said_at, now, reads_in, serial, since)
             if not why:
                 return Heard(f"{asked.what} {unit}@{said_at.isoformat(timespec='seconds')}", "ats_word", said_at)

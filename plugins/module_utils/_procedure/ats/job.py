@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins import app_token_of
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import EXPECTED
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     BY_DEED,
@@ -80,11 +80,16 @@ class AtsEndings:
         # Where the measurement itself fails, the words that move nothing stand.
         with suppress(Exception, Interrupted):
             state = conclude(unit, given, ended.quick) if unit.observer.samples else given or _by_evidence(unit)
-        close_if_nothing_out(unit)
-        if unit.locks is not None:
-            # A look works under no permit of its own.
-            self._report["permit"] = unit.permit.to_record()
-        return state.value, _told(unit, state, stop.details if stop else {})
+        try:
+            close_if_nothing_out(unit)
+            if unit.locks is not None:
+                # A look works under no permit of its own.
+                self._report["permit"] = unit.permit.to_record()
+            return state.value, _told(unit, state, stop.details if stop else {})
+        except Exception:
+            # Words that rest on nothing that was read, and move nothing.
+            state = State.NOTHING_SENT_UNSURE if unit.sent.nothing else State.SENT_SILENT
+            return state.value, next_action(state, Context(unit.options.method, unit.options.primary))
 
     def interrupted(self, message: str, state: str | None) -> Stop:
         return Stop("state", message, state=State(state))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import (
@@ -42,11 +43,12 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import old_readings, readings_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Source
-from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
+from ansible_collections.dcops.apc.plugins.module_utils._domain.events import EventLog, parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import Carry
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.dark import Dark
@@ -66,6 +68,17 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Pr
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import StateDir
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Login
+
+# Of one event.txt in the backups. A card keeps some thousand rows.
+MAX_LOG = 16 << 20
+
+
+def _log_in(path: Path) -> EventLog:
+    """Raises OSError, and ValueError where it is none that a card has written."""
+    data = read_up_to(path, MAX_LOG, follow=False)
+    if len(data) > MAX_LOG:
+        raise ValueError("larger than any event log")
+    return parse_event_log(data)
 
 
 class Unit(Run[Sample]):
@@ -234,11 +247,11 @@ class Unit(Run[Sample]):
         # Written beside the evidence, and kept as it is called there: the folder may have been moved since.
         path = self.store.path / str(paths.get("event.txt")) if isinstance(paths, dict) and self.store else None
         try:
-            self.log.earlier = parse_event_log(path.read_bytes()) if path is not None else None
+            self.log.earlier = _log_in(path) if path is not None else None
         except FileNotFoundError:
             # Somebody tidied the backups away: then there is no earlier log at hand.
             self.log.earlier = None
-        except OSError:
+        except (OSError, ValueError):
             # It is there and may have the row already.
             self.log.unsure = True
 

@@ -42,7 +42,11 @@ class UpsEndings:
     def conclude(self, ended: Ended) -> tuple[str, str]:
         # What was proved stays proved, whatever fails after it.
         known = self._report.get("state")
-        state = UpsEnd(known) if known else _state(self._unit, ended.stop)
+        try:
+            state = UpsEnd(known) if known else _state(self._unit, ended.stop)
+        except Exception:
+            # Where it cannot be told what was begun, the UPS may be writing at this moment.
+            state = UpsEnd.UPDATING
         holder = str(ended.stop.details.get("holder", "")) if ended.stop is not None else ""
         return state.value, ups_next_action(state, holder)
 

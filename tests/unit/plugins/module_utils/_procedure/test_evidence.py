@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import evidence
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import from_the_future
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import digest_of, from_the_future
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
     Closing,
@@ -106,6 +107,36 @@ def test_a_disk_that_takes_a_few_bytes_at_a_time(tmp_path: Path, monkeypatch: py
     assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "stor_begin"]
 
 
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_disk_that_was_full_for_a_moment_leaves_no_break(
+    before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also behind a torn record, of whose line only the end went out."""
+    kept = begin(tmp_path, "one")
+    room = breaking(monkeypatch, before)
+    for _again in range(2):
+        with pytest.raises(Stop):
+            kept.write("sample", NOON, at_s=1.0)
+        room[:] = [1] if before else [0]
+    room.clear()
+    kept.write("stor_begin", NOON, file=APP)
+    assert "\n\n" not in kept.path.read_text()
+    torn = ["damaged"] if before else []
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", *torn, "stor_begin"]
+    assert len(chain(history(tmp_path, [KEY]))) == len(torn)
+
+
+def test_a_blank_line_is_no_damaged_record(tmp_path: Path) -> None:
+    kept = begin(tmp_path, "one")
+    with kept.path.open("ab") as file:
+        file.write(b"\n")
+    kept.write("sample", NOON, at_s=1.0)
+    kept.close()
+    records = history(tmp_path, [KEY])
+    assert [record["kind"] for record in records] == ["run", "sample"] and chain(records) == []
+    assert records[1]["where"].endswith(":3") and not case_of(records).open and open_file(tmp_path) is None
+
+
 @pytest.mark.parametrize(
     "line", [b'{"t": "2026-03', b"\x00\x00\x00\x00", b"\xff\xfe{}", b"[]", b"null", b'{"t": "2026-03-02"}', b'"stor"']
 )
@@ -125,6 +156,33 @@ def test_evidence_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> N
     with pytest.raises(Stop) as stop:
         history(tmp_path, [KEY])
     assert stop.value.kind == "state"
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "link to nothing", "link to itself"])
+def test_what_is_no_file_is_neither_waited_for_nor_followed(what: str, tmp_path: Path) -> None:
+    begin(tmp_path, "one").close()
+    strange = tmp_path / f"20260301T000000Z_{KEY}_old.jsonl"
+    if what == "pipe":
+        os.mkfifo(strange)
+    else:
+        strange.symlink_to({"link": path_of(tmp_path, "one"), "link to nothing": "absent"}.get(what, strange))
+    for act in (lambda: history(tmp_path, [KEY]), lambda: begin(tmp_path, "two")):
+        with pytest.raises(Stop, match="not a regular file" if what == "pipe" else "not followed") as stop:
+            act()
+        assert stop.value.kind == "state"
+
+
+def test_a_file_too_long_to_be_read_is_damaged_and_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(tmp_path, "one", NOON, ("sample", {"at_s": 0.1}), ("stor_begin", {"file": APP}))
+    size = path_of(tmp_path, "one").stat().st_size
+    monkeypatch.setattr(evidence, "MAX_FILE", size)
+    assert open_file(tmp_path) == "one" and chain(history(tmp_path, [KEY])) == []
+    with path_of(tmp_path, "one").open("a") as file:
+        file.write('{"kind": "settled", "closes": ["one"]}\n')
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "stor_begin", "damaged"]
+    assert [each.why for each in chain(history(tmp_path, [KEY]))] == ["the record cannot be read"]
+    monkeypatch.setattr(evidence, "MAX_FILE", size - 40)
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "damaged", "damaged"]
 
 
 @pytest.mark.parametrize("which", ["open", "fsync"])
@@ -352,6 +410,87 @@ def test_where_the_chain_breaks(what: str, run: str, line: int, why: str, tmp_pa
     assert found, "nobody sees it"
     first = found[0]
     assert (first.file.rsplit("_", 1)[-1], first.line) == (f"{run}.jsonl", line) and why in first.why
+
+
+UNIT = [KEY, "ats-1"]
+
+
+def test_two_runs_that_write_at_once_are_a_break(tmp_path: Path) -> None:
+    """A lock that excludes nobody: NFS without its lock service, two hosts."""
+    one = Evidence(tmp_path, "one", UNIT, {}, NOON)
+    one.write("permit", NOON, permit={"state": "open"})
+    two = Evidence(tmp_path, "two", UNIT, {}, NOON)
+    assert chain(history(tmp_path, UNIT)) == []
+    one.write("permit", NOON, permit={"state": "withdrawn"})
+    for kept in (two, one, two):
+        kept.write("end", NOON)
+    (found,) = chain(history(tmp_path, UNIT))
+    assert "two runs wrote at once" in found.why and found.why.startswith("its number 3 stands in ")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("keys", [UNIT, UNIT[:1], UNIT[1:]])
+def test_a_run_that_was_added_with_digests_that_fit_is_a_break(keys: list[str], after: int, tmp_path: Path) -> None:
+    """Only behind the very last record it cannot be told from a run: the digests have no key."""
+    one = Evidence(tmp_path, "one", UNIT, {}, NOON)
+    one.write("permit", NOON, permit={"state": "isolated"}, event={})
+    one.write("end", NOON)
+    records = history(tmp_path, UNIT)
+    before, number, lines = ("", 0, []) if not after else (records[after - 1]["digest"], after, [])
+    for said in ({"kind": "run", "prev": before, "keys": keys}, {"kind": "permit", "permit": {"state": "closed"}}):
+        number += 1
+        record = {**said, "n": number, "t": NOON.isoformat()}
+        before = digest_of(before, "added", record)
+        lines.append(json.dumps(record | {"digest": before}) + "\n")
+    (tmp_path / f"20260302T120000Z_{'_'.join(keys)}_added.jsonl").write_text("".join(lines))
+    (found,) = chain(history(tmp_path, UNIT))
+    assert "one of the two was added" in found.why
+
+
+def test_units_that_had_the_same_address_are_no_fork(tmp_path: Path) -> None:
+    """Both number on from the record that stood there last, side by side, under no name in common."""
+    for run, keys in (
+        ("a", ["addr-x", "ats-1"]),
+        ("b", ["addr-y", "ats-1"]),
+        ("c", ["addr-x", "ats-2", "card-2"]),
+        ("d", ["addr-x", "ats-2"]),
+        ("e", ["addr-y", "ats-1"]),
+        # The two change places.
+        ("f", ["addr-y", "ats-2"]),
+        ("g", ["addr-x", "ats-1"]),
+        ("h", ["addr-y"]),
+    ):
+        kept = Evidence(tmp_path, run, keys, {}, NOON)
+        kept.write("end", NOON)
+        kept.close()
+    records = history(tmp_path, related_keys(tmp_path, ["ats-1"]))
+    heads = {record["run"]: record["n"] for record in records if record["kind"] == "run"}
+    assert heads["b"] == heads["c"] == 3 and heads["f"] == heads["g"] == 7
+    assert len(records) == 16 and chain(records) == []
+
+
+@pytest.mark.parametrize("lost", ["all of the head", "half of the head", "the end of the line", "the disk's word"])
+def test_a_run_whose_head_was_not_written_is_no_fork(
+    lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "one", NOON)
+    real = os.write
+
+    def write(handle: int, data: bytes) -> int:
+        if lost == "all of the head" or data == b"\n" or (lost == "half of the head" and len(data) < 100):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(handle, data[:-1] if lost == "the end of the line" else data[: len(data) // 2])
+
+    def refuse(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evidence.os, *(("fsync", refuse) if lost == "the disk's word" else ("write", write)))
+        with pytest.raises(Stop):
+            begin(tmp_path, "two")
+    leave(tmp_path, "three", NOON, ("end", {}))
+    found = [each.why for each in chain(history(tmp_path, [KEY]))]
+    assert found == (["the record cannot be read"] if lost == "half of the head" else [])
 
 
 def test_a_torn_record_is_told_and_the_next_one_still_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,12 +156,63 @@ def test_only_a_word_for_this_permit_and_behind_the_question_counts(change: dict
     assert not list(tmp_path.rglob("*.word")), "what can never count lies there for ever"
 
 
+@pytest.mark.parametrize("lag_s", [0.0, 2.0, 3600.0])
+def test_a_word_of_a_clock_that_lags_is_told_and_does_not_count(lag_s: float, tmp_path: Path) -> None:
+    run = Waiting(tmp_path)
+    assert say(tmp_path)["changed"]
+    (path,) = (tmp_path / "words").glob("*.word")
+    said = json.loads(path.read_text()) | {"said_at": (run.since - timedelta(seconds=lag_s)).isoformat()}
+    path.write_text(json.dumps(said))
+    assert run.words() == []
+    (told,) = run.box.refused()
+    assert "does not count" in told and f"{run.since - timedelta(seconds=lag_s):%H:%M:%S}" in told
+    assert f"since {run.since:%H:%M:%S}" in told and "lags" in told
+    assert run.words() == [] and run.box.refused() == [], "said once"
+    # Another one behind it is heard.
+    assert say(tmp_path)["changed"] and len(run.words()) == 1 and run.box.refused() == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"keys": 1}', '{"keys": [1], "run": 5}'])
 def test_damaged_files_stop_nobody(text: str, tmp_path: Path) -> None:
     run = Waiting(tmp_path)
     for name in (f"ats-{SERIAL}_1.word", "ats-other.ask"):
         (tmp_path / "words" / name).write_text(text)
     assert say(tmp_path)["changed"] and len(run.words()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"permit": {"a": 1}}, {"keys": ["\x00"]}, {"keys": ["\ud800"]}, {"keys": [["x"]]}, {"run": 5}, {"source": None}],
+)
+def test_an_ask_of_another_kind_is_none(wrong: dict[str, Any], tmp_path: Path) -> None:
+    Waiting(tmp_path)
+    for ask in (tmp_path / "words").glob("*.ask"):
+        ask.write_text(json.dumps(json.loads(ask.read_text()) | wrong))
+    assert say(tmp_path)["error"]["kind"] == "refused"
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_what_is_no_file_stops_nobody(what: str, tmp_path: Path) -> None:
+    """A pipe that were read would be waited for, for ever."""
+    run = Waiting(tmp_path)
+    for name in (f"ats-{SERIAL}_1.word", "ats-other.ask"):
+        path = tmp_path / "words" / name
+        if what == "pipe":
+            os.mkfifo(path)
+        elif what == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(path)
+    assert say(tmp_path)["changed"] and len(run.words()) == 1 and not run.box.problem
+    run.box.withdraw()
+
+
+def test_a_file_too_long_is_no_word(tmp_path: Path) -> None:
+    run = Waiting(tmp_path)
+    say(tmp_path)
+    (word,) = (tmp_path / "words").glob("*.word")
+    word.write_text(word.read_text() + " " * 70_000)
+    assert run.words() == []
 
 
 def test_a_folder_that_fails_is_no_word_and_no_end_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +234,7 @@ def test_another_units_words_are_left_alone(tmp_path: Path) -> None:
     other = Waiting(tmp_path, ["addr-192.0.2.9-161", f"ats-{SERIAL}0"], run="r2")
     assert say(tmp_path, unit=f"{SERIAL}0")["changed"]
     assert run.words() == [] and len(other.words()) == 1
-    assert take_words(tmp_path / "none", KEYS, 3, NOON) == []
+    assert take_words(tmp_path / "none", KEYS, 3) == []
 
 
 # --- ats_permit_info ----------------------------------------------------------------------------------------
@@ -249,6 +300,60 @@ def test_another_unit_at_the_address_is_named_and_its_permit_not_used(tmp_path: 
     assert older["permit"]["state"] == "isolated" and older["chain"]["ok"]
 
 
+@pytest.mark.parametrize(
+    ("held", "is_ours"),
+    [
+        (["addr-192.0.2.1-161", "ats-5A1511T00009", "card-5A1511T00009"], False),
+        (["addr-192.0.2.1-161", "card-5A1511T00009"], False),
+        # What answers there names no serial number: it may be this unit.
+        (["addr-192.0.2.1-161"], True),
+        (["addr-192.0.2.7-161", f"ats-{SERIAL}"], True),
+        # Its card in another unit.
+        ([f"card-{SERIAL}", "ats-5A1511T00009"], False),
+        (["addr-192.0.2.7-161"], False),
+    ],
+)
+def test_a_run_with_another_unit_at_its_address_is_not_at_work_on_this_one(
+    held: list[str], is_ours: bool, tmp_path: Path
+) -> None:
+    """Its words are what keeps a hand off the plug that is out: another run's screen says nothing of it."""
+    work(tmp_path, "one", PermitState.ISOLATED).close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add(held)
+    permit = info(tmp_path, unit=SERIAL)["permit"]
+    locks.close()
+    assert (permit["holder"] is not None) is is_ours
+    assert ("Keep it out" in permit["next_action"]) is not is_ours
+
+
+def test_an_address_that_another_unit_has_now_is_not_this_ones(tmp_path: Path) -> None:
+    """The run that holds it may not have read a serial number yet."""
+    work(tmp_path, "one", PermitState.ISOLATED).close()
+    work(tmp_path, "two", PermitState.CLOSED, "5A1511T00002").close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add(["addr-192.0.2.1-161"])
+    assert info(tmp_path, unit=SERIAL)["permit"]["holder"] is None
+    assert info(tmp_path, unit="5A1511T00002")["permit"]["holder"] is not None
+    locks.close()
+
+
+@pytest.mark.parametrize("how", ["forged", "lost", "added"])
+def test_a_chain_that_does_not_hold_is_said_in_the_words(how: str, tmp_path: Path) -> None:
+    kept = work(tmp_path, "one", PermitState.ISOLATED)
+    lines = kept.path.read_text().splitlines(keepends=True)
+    forged = json.loads(lines[-1])
+    forged["permit"]["state"] = "closed"
+    if how == "lost":
+        del lines[0]
+    else:
+        lines[len(lines) if how == "added" else -1 :] = [json.dumps(forged) + "\n"]
+    kept.path.write_text("".join(lines))
+    result = info(tmp_path, unit="192.0.2.1" if how == "lost" else SERIAL)
+    assert result["chain"]["ok"] is False and result["permit"]["doubtful"] is True
+    assert result["permit"]["next_action"].startswith("The evidence is not whole")
+    assert "Touch nothing on its word" in result["permit"]["next_action"]
+
+
 def test_damage_is_told_and_takes_every_allowance_away(tmp_path: Path) -> None:
     kept = work(tmp_path, "one", PermitState.CLOSED)
     with kept.path.open("a") as file:
@@ -257,6 +362,26 @@ def test_damage_is_told_and_takes_every_allowance_away(tmp_path: Path) -> None:
     assert result["chain"]["ok"] is False and result["permit"]["doubtful"] is True
     assert result["chain"]["breaks"] == [{"file": kept.path.name, "line": 3, "why": "the record cannot be read"}]
     assert "Touch nothing" in result["permit"]["next_action"]
+
+
+@pytest.mark.parametrize("wrong", [{"keys": 5}, {"keys": ["\ud800"]}, {"unit": {"ats_serial": "\ud800"}}, {"t": []}])
+def test_a_record_of_another_kind_is_damaged(wrong: dict[str, Any], tmp_path: Path) -> None:
+    kept = work(tmp_path, "one", PermitState.ISOLATED)
+    with kept.path.open("a") as file:
+        file.write(json.dumps({"kind": "run", "n": 3} | wrong) + "\n")
+    result = info(tmp_path, unit=SERIAL)
+    assert result["permit"]["doubtful"] is True and result["permit"]["state"] == "isolated", result
+    assert [each["why"] for each in result["chain"]["breaks"]] == ["the record cannot be read"]
+
+
+def test_a_lock_that_says_nonsense_is_still_held(tmp_path: Path) -> None:
+    work(tmp_path, "one", PermitState.OPEN).close()
+    locks = StateDir(tmp_path, ephemeral=True).locks("r9")
+    locks.add([f"ats-{SERIAL}"])
+    (tmp_path / "locks" / f"ats-{SERIAL}.lock").write_text('{"run": "\\ud800"}')
+    permit = info(tmp_path, unit=SERIAL)["permit"]
+    assert permit["holder"] == "run ?, pid ? on host ?" and "follow its own screen" in permit["next_action"]
+    locks.close()
 
 
 def test_nothing_known_is_not_nothing_to_do(tmp_path: Path) -> None:

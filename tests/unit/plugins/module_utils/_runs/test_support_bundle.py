@@ -150,6 +150,12 @@ def test_a_file_that_cannot_be_read_is_an_error(option: str, tmp_path: Path) -> 
     assert not (tmp_path / "out.zip").exists()
 
 
+def test_a_pipe_in_the_place_of_the_bundle_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.zip")
+    with pytest.raises(Stop, match="not a regular file"):
+        run(params(tmp_path, facts={"a": 1}))
+
+
 @pytest.mark.parametrize("dest", ["out.tar", "missing/out.zip", "folder.zip"])
 def test_a_bad_destination(dest: str, tmp_path: Path) -> None:
     (tmp_path / "folder.zip").mkdir()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,114 @@ def test_a_container_must_keep_its_state(
         ]
 
 
+# --- whose the folders are -------------------------------------------------------------------------------
+
+
+def at_home(monkeypatch: pytest.MonkeyPatch, container: bool = False) -> None:
+    monkeypatch.setattr(state, "in_container", lambda: container)
+
+
+def test_the_folders_are_ours_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        StateDir(tmp_path / "s", ephemeral=True).prepare()
+    finally:
+        os.umask(before)
+    made = [tmp_path / "s", *(tmp_path / "s").rglob("*")]
+    assert len(made) == 8 and {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+
+
+@pytest.mark.parametrize("part", ["locks", "words", "evidence", "backups", "simulated", "simulated/evidence"])
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702, 0o770])
+def test_a_folder_that_others_may_write_is_refused(
+    part: str, mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any local user could lay the deed there that lets a run send."""
+    at_home(monkeypatch)
+    store = StateDir(tmp_path)
+    store.prepare()
+    (tmp_path / part).chmod(mode)
+    assert f"chmod 700 {tmp_path / part}" in store.problem()
+    with pytest.raises(Stop, match="can be written by others") as stop:
+        store.prepare()
+    assert stop.value.kind == "state" and f"chmod 700 {tmp_path / part}" in stop.value.message
+    (tmp_path / part).chmod(0o750)
+    store.prepare()
+    assert store.problem() == ""
+
+
+def test_the_state_folder_itself_may_be_a_volume_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As AWX and OpenShift mount it: of another owner, writable for group 0. What we make in it is ours."""
+    at_home(monkeypatch)
+    tmp_path.chmod(0o2775)
+    StateDir(tmp_path).prepare()
+    StateDir(tmp_path).prepare()
+    assert stat.S_IMODE((tmp_path / "words").stat().st_mode) & 0o077 == 0
+
+
+def test_what_a_pod_gave_to_its_group_is_closed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes does so with each pod (fsGroup): a refusal would refuse every job."""
+    at_home(monkeypatch, container=True)
+    store = StateDir(tmp_path, ephemeral=True)
+    store.prepare()
+    (tmp_path / "words").chmod(0o2770)
+    assert store.problem() == "" and stat.S_IMODE((tmp_path / "words").stat().st_mode) == 0o2770
+    store.prepare()
+    assert stat.S_IMODE((tmp_path / "words").stat().st_mode) == 0o700
+    (tmp_path / "words").chmod(0o777)
+    with pytest.raises(Stop, match="chmod 700"):
+        store.prepare()
+
+
+def test_a_folder_of_another_account_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_home(monkeypatch)
+    StateDir(tmp_path).prepare()
+    # Also where the file system names another owner than we are: then all of it is named so.
+    monkeypatch.setattr(state, "owner_of_ours", lambda folder: os.getuid() + 1)
+    with pytest.raises(Stop, match="one account") as stop:
+        StateDir(tmp_path).prepare()
+    assert f"chown -R {os.getuid() + 1} {tmp_path / 'locks'}" in stop.value.message
+
+
+def test_no_link_in_the_state_folder_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_home(monkeypatch)
+    victim, store = tmp_path / "victim", StateDir(tmp_path / "s")
+    victim.write_text("precious")
+    store.prepare()
+    for name in (f".probe-{os.getpid()}", "locks/ats-X.lock"):
+        (tmp_path / "s" / name).symlink_to(victim)
+    store.prepare()
+    with pytest.raises(Stop, match="not followed"):
+        store.locks("r").add(["ats-X"])
+    os.mkfifo(tmp_path / "s" / "locks" / "ats-Y.lock")
+    with pytest.raises(Stop, match="not a regular file"):
+        store.locks("r").add(["ats-Y"])
+    assert victim.read_text() == "precious"
+    (tmp_path / "s" / "words").rename(tmp_path / "words")
+    (tmp_path / "s" / "words").symlink_to(tmp_path / "words")
+    with pytest.raises(Stop, match="not followed"):
+        store.prepare()
+    assert "not followed" in store.problem()
+
+
+def test_two_runs_of_the_same_pid_meet_in_no_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two containers: whoever unlinks the other's probe would have it read that nothing can be written."""
+    at_home(monkeypatch)
+    named: list[str] = []
+    real = os.open
+
+    def watched(path: Any, flags: int, *more: Any, **given: Any) -> int:
+        if ".probe" in str(path):
+            assert flags & os.O_EXCL and flags & os.O_NOFOLLOW
+            named.append(str(path))
+        return real(path, flags, *more, **given)
+
+    monkeypatch.setattr(os, "open", watched)
+    StateDir(tmp_path).prepare()
+    StateDir(tmp_path).prepare()
+    assert len(set(named)) == 2 and not list(tmp_path.glob(".probe*"))
+
+
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "\x00", "", "...", "x" * 300, "a_b\n"])
 def test_a_device_names_no_path(value: str, tmp_path: Path) -> None:
     key = key_of("ats", value)
@@ -170,6 +279,21 @@ def test_a_file_system_without_locks_is_no_other_run(
             getattr(Locks(tmp_path, OWNER), way)(["addr-a"])
     assert stop.value.kind == "state" and "another run" not in stop.value.message
     assert os.strerror(number) in stop.value.message and ("NFS" in stop.value.message) is (number != errno.EIO)
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "link"])
+def test_a_lock_that_is_no_file_tells_nothing_of_a_run(what: str, tmp_path: Path) -> None:
+    lock = tmp_path / "addr-a.lock"
+    if what == "pipe":
+        os.mkfifo(lock)
+    elif what == "folder":
+        lock.mkdir()
+    else:
+        (tmp_path / "elsewhere").touch()
+        lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Stop, match=r"not a regular file|not followed") as stop:
+        state.held_by(tmp_path, ["addr-a"])
+    assert stop.value.kind == "state"
 
 
 def test_who_holds_it_is_seen_without_touching_it(tmp_path: Path) -> None:
