@@ -15,6 +15,7 @@ description:
     terminal to ask at.
   - It asks no device. It lays the word, with its time and the number of the permit that asks, into the state folder of
     that run, which measures and decides. Whether the word counts is told by that run.
+    A word whose time is not later than the question does not count, so the clocks of the two must agree.
   - It is refused where no run asks, or where something else is asked. A word is never kept for later.
   - Say it with your eyes on the unit. Look at its name plate for the serial number; no playbook may fill it in.
 extends_documentation_fragment:
