@@ -90,7 +90,7 @@ ENDS: dict[str, End] = {
         "ups_update_s": 900.0, "ups_comm_in_update": "all", "ups_values_when_lost": "minus_one"}),
     "the new firmware is read 30 s after successful": End(E.UPDATED_OUTPUT_OFF, NEW, knobs={
         "ups_firmware_lag_s": 30.0, "ups_comm_in_update": "kept"}),
-    "lossy all the way": End(E.UPDATED_OUTPUT_OFF, NEW, fault("lossy", every=5)),
+    "lossy all the way": End(E.UPDATED_OUTPUT_OFF, NEW, fault("lossy", every=4)),
     "busy for a while": End(E.UPDATED_OUTPUT_OFF, NEW, fault("session_busy", for_s=60.0)),
     "communication lost for a while": End(E.UPDATED_OUTPUT_OFF, NEW, fault("update_comm_lost", for_s=60.0)),
     "the card is silent for a while": End(
