@@ -78,6 +78,9 @@ ENDS: dict[str, End] = {
                              file={"new_id": 1025}, options={"wanted": V("8.2")}),
     "1001 becomes 1013": End(E.UPDATED_OUTPUT_OFF, "UPS 12.1 (ID1013)", version="12.1", options={"wanted": V("12.1")},
                              device={"name": "srt3000", "firmware": "UPS 05.1 (ID1001)"}, file={"new_id": 1013}),
+    "15.5 of ID1020 takes updates again": End(
+        E.UPDATED_OUTPUT_OFF, "UPS 15.6 (ID1020)", version="15.6", options={"wanted": V("15.6")},
+        device={"name": "srt3000", "firmware": "UPS 15.5 (ID1020)"}),
     "output on, 1010": End(E.UPDATED, "UPS 08.2 (ID1025)", **ALLOWED, options={"wanted": V("8.2")}),
     "output on, 1020": End(E.UPDATED, "UPS 10.2 (ID1020)", version="10.2", options={"wanted": V("10.2")},
                            confirmed=True,

@@ -184,6 +184,13 @@ def test_the_cards_application(identity: CardIdentity, ok: bool) -> None:
     assert ("card_app" not in failing(judge(window(OFF, identity=identity)))) is ok
 
 
+def test_the_refusal_names_the_version_and_the_menu() -> None:
+    verdict = judge(window(replace(OFF, firmware=d.parse_firmware("UPS 04.6 (ID1018)"))))
+    assert failing(verdict) == {"updates_allowed", "stable"} and verdict.contradicted
+    assert "UPS 04.6 (ID1018)" in verdict.refusal and "Firmware Update Interfaces" in verdict.refusal
+    assert "updates_allowed" not in failing(judge(window(replace(OFF, firmware=d.parse_firmware("UPS 15.5 (ID1020)")))))
+
+
 # --- laws over random readings --------------------------------------------------------------------------------------
 def readings(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Reading[Any]]:
     return st.one_of(values.map(known), st.just(unknown("odd")), st.just(not_fitted("absent")))
