@@ -140,6 +140,8 @@ CASES: dict[str, Case] = {
     "said to be off, and absurd volts": Case("output", override(**{f"{U}.4.2.1.0": 65535, f"{U}.4.3.1.0": 65535})),
     "said to be off, and an absurd load": Case("output", override(**{f"{U}.4.2.3.0": 250000, f"{U}.4.3.3.0": 999999})),
     "said to be off, and a group of which nothing is known": Case("output", override(**{f"{U}.12.1.2.1.3.1": 3})),
+    "said to be off, and two of five groups do not answer": Case("output", override(**{f"{U}.12.1.1.0": 5}),
+                                                                 device={"name": "smx1500rm2u"}, version="9.8"),
     "mains by the whole volts alone": Case("mains", override(**{f"{U}.3.2.1.0": 120, f"{U}.3.3.1.0": 0})),
     "the card has just started": Case("card_up", just_started),
     # -- the window, and who answers

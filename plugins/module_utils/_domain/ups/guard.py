@@ -314,6 +314,10 @@ def _unreadable(ups: UpsState) -> list[str]:
     odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
     odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
     states = [(group.index, group.state) for group in ups.outlet_groups]
+    # A group whose row did not come may be on. Neither count nor rows: a unit that has none, or that shows none.
+    counted, seen = ups.outlet_count.or_none() or 0, len(states)
+    odd += [f"{seen} of {counted} outlet groups answered"] if counted > seen else []
+    odd += [f"number of outlet groups {ups.outlet_count.shown()}"] if _odd(ups.outlet_count) else []
     return odd + [
         f"group {n} {state.shown()}" for n, state in states if not state.known or state.is_(OutletState.UNKNOWN)
     ]
