@@ -182,6 +182,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changed:
+  description:
+    - Whether the firmware has changed, or may have. V(true) as soon as the start went out, also where the run fails or
+      is interrupted afterwards; V(false) where the card plainly refused it.
+    - In check mode, whether a version is missing.
+  returned: always
+  type: bool
+  sample: true
 state:
   description: How the run has ended.
   returned: always

@@ -100,6 +100,8 @@ class UpsBench:
         self.address, self.write_community = "192.0.2.101", "private"
         self.password = "apc"
         self.unit: UpsUnit | None = None
+        # Of the newest run, also where a fault ended it.
+        self.report: dict[str, Any] = {}
         self.starts: list[dict[str, Any]] = []
         self.on_start: list[Callable[[dict[str, Any]], None]] = []
         self._watch_sets()
@@ -178,7 +180,7 @@ class UpsBench:
         self.lines.lines.clear()
         unit, client = self.make(file, replace(UpsOptions(), **options))
         self.unit = unit
-        report: dict[str, Any] = {
+        self.report = report = {
             "changed": False,
             "firmware": {"before": None, "wanted": None, "after": None},
             "interlock": None,
