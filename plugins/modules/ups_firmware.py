@@ -141,9 +141,11 @@ notes:
     C(Write) the card drops the start silently while somebody is logged in.
   - Tried on simulated units only.
   - Not known from any published source are whether every card takes the start by SNMP, what the communication and the
-    status read during an update, how long it takes, whether the output comes back by itself afterwards, and which
-    builds of the versions 15 refuse updates through the card. The rules are chosen so that being wrong about them costs
-    time; a unit that runs a version 15 is refused altogether.
+    status read during an update, how long it takes, and whether the output comes back by itself afterwards. The rules
+    are chosen so that being wrong about them costs time.
+  - Firmware that refuses updates through the card gets no file. Which does is taken from the maker's release notes, ID
+    by ID; where they say nothing of an ID, every version 15 is refused. From 15.0 on some units have a menu
+    C(Firmware Update Interfaces) on their LCD that decides; it cannot be read from here, so they are refused too.
   - That mains below 80 V are none, and that an output of up to 10 V is off, are general knowledge and no published
     values.
   - A UPS was once made unusable when a shutdown agent turned off the very computer that was sending the update. What
@@ -180,6 +182,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changed:
+  description:
+    - Whether the firmware has changed, or may have. V(true) as soon as the start went out, also where the run fails or
+      is interrupted afterwards; V(false) where the card plainly refused it.
+    - In check mode, whether a version is missing.
+  returned: always
+  type: bool
+  sample: true
 state:
   description: How the run has ended.
   returned: always

@@ -89,6 +89,9 @@ def failure(writer: SnmpWriter, value: int = 2) -> TransportError:
 @pytest.mark.parametrize("version", ["v1", "v2c"])
 def test_a_set_is_one_datagram_with_the_write_community(agent: WritableAgent, version: str) -> None:
     writer = writer_at(agent.port, version)
+    # To prepare it asks nothing: there is nothing to be found out.
+    writer.prepare()
+    assert agent.seen == []
     writer.set_integer(UPDATE, 2)
     assert agent.taken == [(UPDATE, 2)] and len(agent.seen) == 1
     assert WRITE.encode() in agent.seen[0] and READ.encode() not in agent.seen[0]

@@ -18,10 +18,10 @@ import pytest
 pytest.importorskip("pysnmp")
 pytest.importorskip("cryptography")
 
-from ansible_collections.dcops.apc.plugins.module_utils._transport import snmp_v3
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport import snmp_set, snmp_v3
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import NotSent, TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
-from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set import UsmWriter, open_snmp_writer
+from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set import open_snmp_writer
 
 UPDATE = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1, 6, 2, 9, 0)
 OTHER = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1, 6, 2, 8, 0)
@@ -125,6 +125,7 @@ class PostOffice:
     def __init__(self, agent_port: int) -> None:
         self.closed = threading.Event()
         self.after_closing = 0
+        self.sent = 0
         self._front = self._bound()
         self._back = self._bound()
         self._back.connect(("127.0.0.1", agent_port))
@@ -145,6 +146,7 @@ class PostOffice:
         while not self._stop.is_set():
             try:
                 data, client = self._front.recvfrom(65535)
+                self.sent += 1
                 if self.closed.is_set():
                     self.after_closing += 1
                 self._back.send(data)
@@ -188,6 +190,7 @@ def options_for(port: int, user: str = "writer", **changes: Any) -> SnmpOptions:
 def failure(options: SnmpOptions, value: int = 2) -> TransportError:
     writer = open_snmp_writer(options, None)
     with pytest.raises(TransportError) as caught:
+        writer.prepare()
         writer.set_integer(UPDATE, value)
     writer.close()
     assert AUTH_KEY not in str(caught.value) and PRIVACY_KEY not in str(caught.value)
@@ -197,6 +200,7 @@ def failure(options: SnmpOptions, value: int = 2) -> TransportError:
 @pytest.mark.parametrize("user", ["writer", "plain"])
 def test_a_set_is_taken_once_and_the_community_is_of_no_concern(agent: Agent, user: str) -> None:
     writer = open_snmp_writer(options_for(agent.port, user), None)
+    writer.prepare()
     writer.set_integer(UPDATE, 2)
     writer.set_integer(UPDATE, -1)
     writer.close()
@@ -206,6 +210,7 @@ def test_a_set_is_taken_once_and_the_community_is_of_no_concern(agent: Agent, us
 def test_reading_goes_on_beside_writing(agent: Agent) -> None:
     options = options_for(agent.port)
     client, writer = open_snmp(options), open_snmp_writer(options, "ignored")
+    writer.prepare()
     for _unused in range(2):
         assert client.exchange([DESCR[:-1]]) == [(DESCR, b"a card")]
         writer.set_integer(UPDATE, 2)
@@ -272,24 +277,86 @@ def test_after_a_lost_answer_nothing_is_sent_again(agent: Agent) -> None:
     assert agent.sets == [(UPDATE, 2)] and office.after_closing == 0
 
 
-def test_not_in_time_window_does_not_send_it_again(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_in_time_window_does_not_send_it_again(agent: Agent) -> None:
     """pysnmp's own set_cmd does: anybody may send that report, also after the SET was taken."""
-    writer = open_snmp_writer(options_for(agent.port), None)
-    assert isinstance(writer, UsmWriter)
-    ask = writer._reader.exchange
-
-    def then_restart(oids: Any) -> Any:
-        answers = ask(oids)
-        agent.restarted()
-        return answers
-
-    monkeypatch.setattr(writer._reader, "exchange", then_restart)
+    office = PostOffice(agent.port)
+    writer = open_snmp_writer(options_for(office.port), None)
+    writer.prepare()
+    before = office.sent
+    agent.restarted()
     with pytest.raises(TransportError) as caught:
         writer.set_integer(UPDATE, 2)
-    assert caught.value.kind == "timeout" and agent.sets == []
-    monkeypatch.undo()
+    # It is not known to be lost: whether it was taken is read back.
+    assert caught.value.kind == "timeout" and not isinstance(caught.value, NotSent)
+    assert agent.sets == [] and office.sent == before + 1
+    with pytest.raises(NotSent):
+        writer.set_integer(UPDATE, 2)
+    assert agent.sets == [] and office.sent == before + 1
+    writer.prepare()
     writer.set_integer(UPDATE, 2)
     writer.close()
+    office.stop()
+    assert agent.sets == [(UPDATE, 2)]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_prepared_set_is_one_datagram_and_the_first(agent: Agent, answered: bool) -> None:
+    """Behind a verdict nothing is asked any more, not even for the card's clock (SAFETY 1.3, 1.8)."""
+    office = PostOffice(agent.port)
+    options = options_for(office.port, timeout_s=1.0, retries=1)
+    client, writer = open_snmp(options), open_snmp_writer(options, None)
+    writer.prepare()
+    # The last reading.
+    client.exchange([DESCR[:-1]])
+    before = office.sent
+    if answered:
+        writer.set_integer(UPDATE, 2)
+    else:
+        office.closed.set()
+        with pytest.raises(TransportError):
+            writer.set_integer(UPDATE, 2)
+    client.close()
+    writer.close()
+    office.stop()
+    assert agent.sets == [(UPDATE, 2)] and office.sent == before + 1
+
+
+def test_what_is_not_prepared_is_not_sent(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    office = PostOffice(agent.port)
+    options = options_for(office.port)
+    writer = open_snmp_writer(options, None)
+    with pytest.raises(NotSent, match="nothing was set"):
+        writer.set_integer(UPDATE, 2)
+    assert office.sent == 0
+    writer.prepare()
+    # A reading that failed has made the engine forget what it knew.
+    office.closed.set()
+    client = open_snmp(options_for(office.port, timeout_s=0.3, retries=0))
+    with pytest.raises(TransportError):
+        client.exchange([DESCR[:-1]])
+    client.close()
+    office.closed.clear()
+    before = office.sent
+    with pytest.raises(NotSent):
+        writer.set_integer(UPDATE, 2)
+    writer.prepare()
+    # pysnmp would soon forget it: the time that it sends with would be no time.
+    prepared = office.sent
+    monkeypatch.setattr(snmp_set, "_TOO_OLD_S", 0.0)
+    with pytest.raises(NotSent):
+        writer.set_integer(UPDATE, 2)
+    assert before < prepared == office.sent and agent.sets == []
+    monkeypatch.undo()
+    # In good time it is learned anew, and else asked once.
+    writer.prepare()
+    again = office.sent
+    assert again == prepared + 1
+    monkeypatch.setattr(snmp_set, "_LEARN_ANEW_S", 0.0)
+    writer.prepare()
+    assert office.sent > again + 1
+    writer.set_integer(UPDATE, 2)
+    writer.close()
+    office.stop()
     assert agent.sets == [(UPDATE, 2)]
 
 

@@ -23,7 +23,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import 
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsOptions
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
 from ansible_collections.dcops.apc.plugins.module_utils._runs import ups_firmware
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import NotSent, TooBig, TransportError
 from apcsim.knobs import Knobs
 from apcsim.model import Unit as Device
 from apcsim.ups import version_of
@@ -39,12 +39,18 @@ class Killed(BaseException):
 
 
 class Writer:
-    """The writer as the job wants it."""
+    """The writer as the job wants it: it sends nothing that it was not prepared for."""
 
     def __init__(self, client: VirtualSnmp) -> None:
         self._client = client
+        self._prepared = False
+
+    def prepare(self) -> None:
+        self._prepared = True
 
     def set_integer(self, oid: tuple[int, ...], value: int) -> None:
+        if not self._prepared:
+            raise NotSent("not prepared")
         self._client.set(oid, value)
 
     def close(self) -> None:
@@ -94,6 +100,8 @@ class UpsBench:
         self.address, self.write_community = "192.0.2.101", "private"
         self.password = "apc"
         self.unit: UpsUnit | None = None
+        # Of the newest run, also where a fault ended it.
+        self.report: dict[str, Any] = {}
         self.starts: list[dict[str, Any]] = []
         self.on_start: list[Callable[[dict[str, Any]], None]] = []
         self._watch_sets()
@@ -172,7 +180,7 @@ class UpsBench:
         self.lines.lines.clear()
         unit, client = self.make(file, replace(UpsOptions(), **options))
         self.unit = unit
-        report: dict[str, Any] = {
+        self.report = report = {
             "changed": False,
             "firmware": {"before": None, "wanted": None, "after": None},
             "interlock": None,

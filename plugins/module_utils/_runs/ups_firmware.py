@@ -253,11 +253,15 @@ def _carry_out(
             report["ups"], report["nmc"] = ups_result(ups), nmc_result(read.nmc)
     finally:
         report["steps"] = _steps(unit)
-        if report["changed"] and report["firmware"]["wanted"]:
-            report["diff"] = {
-                "before": f"{report['firmware']['before']}\n",
-                "after": f"{report['firmware']['after'] or report['firmware']['wanted']}\n",
-            }
+        # What was asked for may have changed the unit, however this run ends; what the card plainly refused has not.
+        proposed = report["changed"] and not unit.start_asked
+        not_started = report.get("state") == UpsEnd.FILE_NOT_STARTED.value
+        report["changed"] = report["changed"] or (unit.start_asked and not not_started)
+        firmware = report["firmware"]
+        # Nothing is shown as the firmware afterwards that was not read: in check mode it is what would be.
+        after = firmware["after"] or (firmware["wanted"] if proposed else None)
+        if report["changed"] and after:
+            report["diff"] = {"before": f"{firmware['before']}\n", "after": f"{after}\n"}
 
 
 def _steps(unit: UpsUnit) -> list[dict[str, Any]]:

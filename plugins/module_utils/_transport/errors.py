@@ -21,3 +21,10 @@ class TooBig(TransportError):
 
     def __init__(self, message: str = "the answer does not fit into one SNMP message") -> None:
         super().__init__("transfer", message)
+
+
+class NotSent(TransportError):
+    """Refused on this side: not a byte went out, so whatever was meant may be tried again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("transfer", message)

@@ -4,8 +4,9 @@
 
 """SNMP SET of one integer, apart from the clients that read, which so stay unable to write.
 
-A SET is sent once. When its answer is lost it may have been taken, and a second one might start something again: the
-caller reads back whether it was.
+A SET is sent once, in one datagram. When its answer is lost it may have been taken, and a second one might start
+something again: the caller reads back whether it was. Whatever has to be asked for it is asked by ``prepare``: behind a
+verdict nothing waits any more (SAFETY 1.3, 1.8).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import socket
 import time
 from typing import Any
 
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import NotSent, TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import CommunitySession
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common import (
     VERSIONS,
@@ -47,6 +48,11 @@ _NOT_ALLOWED = frozenset({"noSuchName", "readOnly", "noAccess", "authorizationEr
 _NOT_POSSIBLE = frozenset({"badValue", "wrongType", "wrongLength", "wrongEncoding", "wrongValue"})
 # Every agent has it, and every user who may read at all may read it.
 _SYSTEM = (1, 3, 6, 1, 2, 1, 1)
+# pysnmp drops a card's engine id and clock 300 s after it learned them, and would look for them, or send a wrong time,
+# with the SET itself. Real seconds since it learned them: from the first on they are learned anew, and from the second
+# on nothing is sent.
+_LEARN_ANEW_S = 120.0
+_TOO_OLD_S = 240.0
 
 
 def open_snmp_writer(options: SnmpOptions, write_community: str | None) -> SnmpWriter:
@@ -63,6 +69,10 @@ def open_snmp_writer(options: SnmpOptions, write_community: str | None) -> SnmpW
 
 
 class CommunityWriter(CommunitySession):
+    def prepare(self) -> None:
+        """Nothing is to be found out: to a wrong community a card says nothing, and whether the one that writes may
+        read too is not asked of it."""
+
     def set_integer(self, oid: Oid, value: int) -> None:
         request_id = 1 + secrets.randbelow(0x7FFFFFFE)
         module = self._module
@@ -87,11 +97,27 @@ class UsmWriter(UsmSession):
     def __init__(self, options: SnmpOptions) -> None:
         super().__init__(options)
         self._reader = UsmClient(options)
+        # The engine that has learned the card's engine id and clock, and since when.
+        self._learned: Any = None
+        self._since_s = 0.0
+
+    def prepare(self) -> None:
+        with ENGINES:
+            if self._unready(_LEARN_ANEW_S):
+                self._forget()
+                self._learned, self._since_s = None, time.monotonic()
+            # Finds the card's engine id and clock, and shows that the credentials are right; this may be tried again.
+            self._reader.exchange([_SYSTEM])
+            self._learned = self._engine()
+
+    def _unready(self, limit_s: float) -> bool:
+        # After any failed question the engine is another one, which knows nothing.
+        return self._engine() is not self._learned or time.monotonic() - self._since_s >= limit_s
 
     def set_integer(self, oid: Oid, value: int) -> None:
         with ENGINES:
-            # Finds the card's engine id and clock, and shows that the credentials are right; this may be tried again.
-            self._reader.exchange([_SYSTEM])
+            if self._unready(_TOO_OLD_S):
+                raise NotSent(f"{self._options.where} is to be asked for its SNMP v3 clock anew, nothing was set")
             answer = self._perform(self._set(oid, value))
         _judge(self._options, oid, value, *answer)
 

@@ -29,11 +29,18 @@ class SnmpClient(Protocol):
 
 
 class SnmpWriter(Protocol):
-    def set_integer(self, oid: Oid, value: int) -> None:
-        """One SET, sent once; returns when the card has echoed it. Raises TransportError.
+    def prepare(self) -> None:
+        """All that must be asked of the card before it takes a SET, and that its credentials are right, where that can
+        be known. May take its time and be tried again; sets nothing. Raises TransportError.
 
-        After a timeout the card may have taken it all the same. And a card drops SETs silently while somebody is
-        logged in, whatever it answered (facts/NMC): read back.
+        Soon again it takes one question at most: behind it comes the last measurement, then ``set_integer``."""
+
+    def set_integer(self, oid: Oid, value: int) -> None:
+        """One SET in one datagram, with nothing asked before it; returns when the card has echoed it.
+
+        Raises NotSent where it is not, or no longer, prepared, and other TransportErrors. After a timeout the card may
+        have taken it all the same. And a card drops SETs silently while somebody is logged in, whatever it answered
+        (facts/NMC): read back.
         """
 
     def close(self) -> None:

@@ -60,7 +60,9 @@ OLD, NEW = "UPS 09.1 (ID18)", "UPS 09.3 (ID18)"
 SRT = {"name": "srt3000", "firmware": "UPS 07.9 (ID1010)"}
 SRT_ON = {**SRT, "output_on": True}
 ALLOWED = {"device": SRT_ON, "version": "8.2", "file": {"new_id": 1025}, "confirmed": True}
-FAILED = {"kind": "state", "changed": False, "firmware": OLD}
+# The start went out, so nobody may call the unit unchanged.
+FAILED = {"kind": "state", "changed": True, "firmware": OLD}
+UNSENT = {"kind": "refused", "changed": False, "firmware": OLD}
 E = UpsEnd
 ENDS: dict[str, End] = {
     # -- good
@@ -78,6 +80,9 @@ ENDS: dict[str, End] = {
                              file={"new_id": 1025}, options={"wanted": V("8.2")}),
     "1001 becomes 1013": End(E.UPDATED_OUTPUT_OFF, "UPS 12.1 (ID1013)", version="12.1", options={"wanted": V("12.1")},
                              device={"name": "srt3000", "firmware": "UPS 05.1 (ID1001)"}, file={"new_id": 1013}),
+    "15.5 of ID1020 takes updates again": End(
+        E.UPDATED_OUTPUT_OFF, "UPS 15.6 (ID1020)", version="15.6", options={"wanted": V("15.6")},
+        device={"name": "srt3000", "firmware": "UPS 15.5 (ID1020)"}),
     "output on, 1010": End(E.UPDATED, "UPS 08.2 (ID1025)", **ALLOWED, options={"wanted": V("8.2")}),
     "output on, 1020": End(E.UPDATED, "UPS 10.2 (ID1020)", version="10.2", options={"wanted": V("10.2")},
                            confirmed=True,
@@ -90,7 +95,7 @@ ENDS: dict[str, End] = {
         "ups_update_s": 900.0, "ups_comm_in_update": "all", "ups_values_when_lost": "minus_one"}),
     "the new firmware is read 30 s after successful": End(E.UPDATED_OUTPUT_OFF, NEW, knobs={
         "ups_firmware_lag_s": 30.0, "ups_comm_in_update": "kept"}),
-    "lossy all the way": End(E.UPDATED_OUTPUT_OFF, NEW, fault("lossy", every=5)),
+    "lossy all the way": End(E.UPDATED_OUTPUT_OFF, NEW, fault("lossy", every=4)),
     "busy for a while": End(E.UPDATED_OUTPUT_OFF, NEW, fault("session_busy", for_s=60.0)),
     "communication lost for a while": End(E.UPDATED_OUTPUT_OFF, NEW, fault("update_comm_lost", for_s=60.0)),
     "the card is silent for a while": End(
@@ -115,17 +120,17 @@ ENDS: dict[str, End] = {
     "check mode, no known version": End(E.NO_TARGET, "UPS 07.4 (ID1003) ", device={"name": "smx3000rmhv2u_id1003"},
                                         check=True, no_file=True, sets=[], changed=False, says="no fix is known"),
     # -- it does not begin
-    "refused": End(E.NOTHING_SENT, sets=[], act=fault("communication_lost"), **{**FAILED, "kind": "refused"}),
+    "refused": End(E.NOTHING_SENT, sets=[], act=fault("communication_lost"), **UNSENT),
     "the transfer is cut": End(E.FILE_NOT_STARTED, act=fault("transfer_cut", at_byte=4000), sets=[],
-                               **{**FAILED, "kind": "transfer"}),
+                               **{**UNSENT, "kind": "transfer"}),
     "the transfer is cut and a part stays": End(E.FILE_NOT_STARTED, act=fault("transfer_cut", at_byte=4000), sets=[],
-                                                knobs={"upsfw_cut_keeps_part": True}, **{**FAILED, "kind": "transfer"}),
-    "the SET is refused": End(E.FILE_NOT_STARTED, act=fault("set_refused"), **{**FAILED, "kind": "auth"}),
+                                                knobs={"upsfw_cut_keeps_part": True}, **{**UNSENT, "kind": "transfer"}),
+    "the SET is refused": End(E.FILE_NOT_STARTED, act=fault("set_refused"), **{**UNSENT, "kind": "auth"}),
     "the SET is ignored": End(E.START_NOT_SEEN, act=fault("set_ignored"), **FAILED),
     "the write community is wrong": End(E.START_NOT_SEEN, **FAILED,
                                         act=lambda b: setattr(b, "write_community", "wrong")),
     "an old result that cannot be cleared": End(
-        E.FILE_NOT_STARTED, sets=[1], says="could not be cleared", **{**FAILED, "kind": "refused"},
+        E.FILE_NOT_STARTED, sets=[1], says="could not be cleared", **UNSENT,
         act=lambda b: (setattr(b.ups.update, "shown", 4), b.device.fault("set_ignored"))),  # type: ignore[func-returns-value]
     "no firmware is found": End(E.FAILED_OLD_FIRMWARE, act=lambda b: b.on_start.append(
         lambda start: setattr(b.ups.update, "file", None)), **FAILED),
@@ -133,12 +138,12 @@ ENDS: dict[str, End] = {
                                                   b.on_start.append(lambda start: setattr(b.ups.update, "file", None)),
                                                   **FAILED),
     "an update of somebody else": End(E.FOREIGN_UPDATE, sets=[], act=foreign,
-                                      **{**FAILED, "kind": "refused"}),
+                                      **UNSENT),
     "check mode, an update of somebody else": End(E.FOREIGN_UPDATE, sets=[], check=True, act=foreign,
-                                                  **{**FAILED, "kind": "refused"}),
+                                                  **UNSENT),
     "somebody else begins one while we measure": End(
         E.FOREIGN_UPDATE, sets=[], act=lambda b: b.on_line("measuring", lambda: foreign(b)),
-        **{**FAILED, "kind": "refused"}),
+        **UNSENT),
     # -- it fails
     "rejected": End(E.FAILED_OLD_FIRMWARE, act=fault("update_rejected"), says="0178", **FAILED),
     "a damaged file": End(E.FAILED_OLD_FIRMWARE, file={"content": b"x" * 9000}, **FAILED),
@@ -150,12 +155,12 @@ ENDS: dict[str, End] = {
         E.FAILED_OLD_FIRMWARE, knobs={"update_power_loss": "failed"},
         act=lambda b: b.on_line("updating for", lambda: b.device.patch({"ups": {"input_voltage_v": 0}})), **FAILED),
     "the input fails: bricked": End(
-        E.COMM_LOST, OLD, kind="state", changed=False, bricked=True,
+        E.COMM_LOST, OLD, kind="state", bricked=True,
         act=lambda b: b.on_line("updating for", lambda: b.device.patch({"ups": {"input_voltage_v": 0}}))),
-    "communication lost for good": End(E.COMM_LOST, OLD, fault("update_comm_lost"), kind="state", changed=False),
-    "it stalls": End(E.UPDATING, OLD, fault("update_stalls"), kind="timeout", changed=False),
+    "communication lost for good": End(E.COMM_LOST, OLD, fault("update_comm_lost"), kind="state"),
+    "it stalls": End(E.UPDATING, OLD, fault("update_stalls"), kind="timeout"),
     "the card dies": End(E.UPDATING, OLD, fault("card_dies", on="update_begun", after_s=30.0), kind="timeout",
-                         changed=False, bricked=True),
+                         bricked=True),
     "another version than the file's": End(E.UNPROVED, "UPS 09.2 (ID18)", kind="state", act=lambda b: b.on_line(
         "updating for", lambda: setattr(b.ups.update, "_new", newer(b)))),
     "bypass when it is over": End(E.UPDATED_NOT_NORMAL, NEW, kind="state", says="bypass", act=lambda b: b.on_line(

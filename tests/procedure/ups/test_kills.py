@@ -147,6 +147,27 @@ ENDINGS: dict[str, tuple[str, dict[str, Any], str]] = {
 NEXT = [("after the SET", what) for what in ENDINGS] + [("it is seen", what) for what in ENDINGS if what != "ignored"]
 
 
+@pytest.mark.parametrize("where", ["waiting for the update to begin", "updating for", "waiting for the UPS"])
+@pytest.mark.parametrize(
+    "fault", [Interrupted("signal SIGTERM"), RuntimeError("a fault of our own")], ids=["end", "fault"]
+)
+def test_what_was_started_is_never_unchanged(where: str, fault: Exception, tmp_path: Path) -> None:
+    """However the run ends: the start is out, and the UPS goes on by itself."""
+    bench = UpsBench(state_dir=tmp_path, knobs=Knobs(ups_update_answer="late", ups_update_answer_s=10.0))
+
+    def end() -> None:
+        raise fault
+
+    bench.on_line(where, end)
+    try:
+        report = bench.run(update_file(bench.device, "9.3"))
+    except RuntimeError:
+        report = bench.report
+    assert report["changed"] and len(bench.starts) == 1
+    # What runs now was not read, so it is not shown.
+    assert "diff" not in report and report["firmware"]["after"] is None
+
+
 @pytest.mark.parametrize(("where", "what"), NEXT)
 def test_the_next_run_finds_what_came_of_it(
     where: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

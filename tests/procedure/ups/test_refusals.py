@@ -87,6 +87,11 @@ CASES: dict[str, Case] = {
         "AN1:apc_hw21_rpdu2g_2.5.0.8.bin MN:AP9631 HR:08 SN: ZA1512T15001 MD:04/10/2018) "))),
     "15.0": Case("updates_allowed", patch(firmware="UPS 15.0 (ID18)"), version="15.1",
                  options={"wanted": Version.parse("15.1")}),
+    # Per ID, by the release notes (UPS.md).
+    **{f"{have} of ID{number}": Case("updates_allowed", patch(firmware=f"UPS {have} (ID{number})"), version=want,
+                                     file={"id": number, "series": "SMT"}, options={"wanted": Version.parse(want)})
+       for number, have, want in ((1015, "04.6", "4.7"), (1018, "04.6", "4.7"), (1047, "16.0", "16.5"),
+                                  (1050, "16.0", "16.5"), (1020, "15.4", "15.5"), (20, "16.0", "16.1"))},
     # -- the UPS
     "no communication": Case("comm", patch(comm=False)),
     "no communication, by the flag alone": Case("comm", override(ups_flags="0" * 57 + "1" + "0" * 6)),
@@ -135,6 +140,8 @@ CASES: dict[str, Case] = {
     "said to be off, and absurd volts": Case("output", override(**{f"{U}.4.2.1.0": 65535, f"{U}.4.3.1.0": 65535})),
     "said to be off, and an absurd load": Case("output", override(**{f"{U}.4.2.3.0": 250000, f"{U}.4.3.3.0": 999999})),
     "said to be off, and a group of which nothing is known": Case("output", override(**{f"{U}.12.1.2.1.3.1": 3})),
+    "said to be off, and two of five groups do not answer": Case("output", override(**{f"{U}.12.1.1.0": 5}),
+                                                                 device={"name": "smx1500rm2u"}, version="9.8"),
     "mains by the whole volts alone": Case("mains", override(**{f"{U}.3.2.1.0": 120, f"{U}.3.3.1.0": 0})),
     "the card has just started": Case("card_up", just_started),
     # -- the window, and who answers

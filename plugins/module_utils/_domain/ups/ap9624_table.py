@@ -65,6 +65,20 @@ OTHER_FAMILY = Row("family not concerned", source=f"{BULLETIN}, affected product
 
 
 @dataclass(frozen=True)
+class Updates:
+    """From ``off`` on this firmware refuses updates through the card, and from ``on_from`` on it takes them again.
+
+    ``on_from`` None: no version is known that does. ``menu``: from ``off`` on a menu on the unit's LCD decides, which
+    nobody can read from here.
+    """
+
+    off: str
+    source: str
+    on_from: str | None = None
+    menu: bool = False
+
+
+@dataclass(frozen=True)
 class Line:
     """One line of UPS firmware, by its UPS ID: versions compare only inside one.
 
@@ -73,7 +87,7 @@ class Line:
     release notes list the AP9624 from the first release on, an inference of ours and not the bulletin's word.
     ``connected``: of SMT and SMX the firmware of SmartConnect (C) units only. ``becomes``: the ID that an update makes
     of it. ``output_on_from``: the installed version from which on the unit bears an update with its output on; None:
-    it is updated with the output off.
+    it is updated with the output off. ``updates``: which installed versions take an update through the card.
     """
 
     id: int
@@ -86,35 +100,77 @@ class Line:
     connected: bool = False
     becomes: int | None = None
     output_on_from: str | None = None
+    updates: Updates | None = None
 
 
 _TABLE = f"{BULLETIN}'s ranges [V]"
 _BOTH = f"{BULLETIN}'s ranges, and release notes that show AP9624 support arriving [V]"
 _NOTES = "release notes [V]"
-# Of other IDs none is known.
+_OFF_15 = Updates("15.0", "release notes: off in 15.0 to 15.4, signed from 15.5 on [V]", on_from="15.5")
+_OFF_15_ON = Updates("15.0", "release notes: off in 15.x, no return seen [V]")
+_OFF_15_1 = Updates("15.1", "release notes: off in 15.1, signed from 15.5 on [V]", on_from="15.5")
+_OFF_16 = Updates("16.0", "release notes: on in 16.5 [V]; off in 16.0 is inferred from it [?]", on_from="16.5")
+_MENU = Updates("15.0", "release notes: a menu on the LCD from 15.0 on [V]", menu=True)
+_MENU_OFF = Updates("15.0", "release notes: a menu on the LCD from 15.0 on, off by default [V]", menu=True)
+# Of other IDs none is known. Of those without families only that is known which stands in their row.
 LINES: tuple[Line, ...] = (
     Line(17, ("SMT",), _NOTES),
-    Line(18, ("SMT",), _TABLE, rows=(SMT_TOWER, SMT_2U), alone=SMT_18),
-    Line(20, ("SMX", "SMT"), _BOTH, rows=(SMX_SMALL, SMT_1U), alone=LINE_20),
-    Line(23, ("SMX",), _BOTH, rows=(SMX_LARGE,), alone=SMX_LARGE),
+    Line(18, ("SMT",), _TABLE, rows=(SMT_TOWER, SMT_2U), alone=SMT_18, updates=_MENU),
+    Line(20, ("SMX", "SMT"), _BOTH, rows=(SMX_SMALL, SMT_1U), alone=LINE_20, updates=_MENU),
+    Line(23, ("SMX",), _BOTH, rows=(SMX_LARGE,), alone=SMX_LARGE, updates=_MENU),
     Line(1001, ("SRT",), _NOTES, no_fix=True, becomes=1013),
-    Line(1002, ("SRT",), _NOTES, no_fix=True),
+    Line(1002, ("SRT",), _NOTES, no_fix=True, updates=_OFF_15_ON),
     Line(1003, ("SMX",), _NOTES),
-    Line(1010, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.9"),
-    Line(1013, ("SRT",), _NOTES, no_fix=True),
-    Line(1014, ("SRT",), _NOTES, no_fix=True),
-    Line(1015, ("SMT",), _NOTES, from_first=True, connected=True),
-    Line(1018, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),
-    Line(1019, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.1"),
-    Line(1020, ("SRT",), _NOTES, no_fix=True, output_on_from="10.1"),
-    Line(1024, ("SRT",), _NOTES, no_fix=True, output_on_from="00.4"),
-    Line(1025, ("SRT",), _NOTES, no_fix=True),
-    Line(1026, ("SMTL",), _NOTES, from_first=True),
+    Line(1005, (), _NOTES, updates=_MENU_OFF),
+    Line(1007, (), _NOTES, updates=_MENU_OFF),
+    Line(1010, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.9", updates=_OFF_15),
+    Line(1013, ("SRT",), _NOTES, no_fix=True, updates=_OFF_15_ON),
+    Line(1014, ("SRT",), _NOTES, no_fix=True, updates=_OFF_15_ON),
+    Line(
+        1015,
+        ("SMT",),
+        _NOTES,
+        from_first=True,
+        connected=True,
+        updates=Updates("04.6", "release notes: off in 04.6, on in 15.5 [V]", on_from="15.5"),
+    ),
+    Line(
+        1018,
+        ("SMC", "SMT"),
+        _NOTES,
+        from_first=True,
+        connected=True,
+        updates=Updates("04.6", "release notes: off in 04.6 [1]"),
+    ),
+    Line(1019, ("SRT",), _NOTES, no_fix=True, becomes=1025, output_on_from="07.1", updates=_OFF_15),
+    Line(1020, ("SRT",), _NOTES, no_fix=True, output_on_from="10.1", updates=_OFF_15),
+    Line(1021, (), _NOTES, updates=_OFF_15),
+    Line(1024, ("SRT",), _NOTES, no_fix=True, output_on_from="00.4", updates=_OFF_15),
+    Line(1025, ("SRT",), _NOTES, no_fix=True, updates=_OFF_15),
+    Line(
+        1026,
+        ("SMTL",),
+        _NOTES,
+        from_first=True,
+        updates=Updates("15.0", "release notes: off in 15.0, on in 15.1 [V]", on_from="15.1"),
+    ),
     Line(1027, ("SMT",), _NOTES, from_first=True, connected=True),
     Line(1028, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),
-    Line(1031, ("SMX", "SMT"), _NOTES, from_first=True, connected=True),
-    Line(1047, ("SMTL",), _NOTES, from_first=True),
-    Line(1050, ("SMX", "SMT"), _NOTES, from_first=True, connected=True),
+    Line(1029, (), _NOTES, updates=_OFF_15_1),
+    Line(1030, (), _NOTES, updates=_OFF_15_1),
+    Line(
+        1031,
+        ("SMX", "SMT"),
+        _NOTES,
+        from_first=True,
+        connected=True,
+        updates=Updates("15.0", "release notes: off in 15.0, on in 15.5 [V]", on_from="15.5"),
+    ),
+    Line(1036, (), _NOTES, updates=_OFF_15_1),
+    Line(1037, (), _NOTES, updates=_OFF_15_1),
+    Line(1040, (), _NOTES, updates=_MENU),
+    Line(1047, ("SMTL",), _NOTES, from_first=True, updates=_OFF_16),
+    Line(1050, ("SMX", "SMT"), _NOTES, from_first=True, connected=True, updates=_OFF_16),
     Line(1059, (), _NOTES, from_first=True),
     Line(1060, ("SMT",), _NOTES, from_first=True, connected=True),
     Line(1061, ("SMC", "SMT"), _NOTES, from_first=True, connected=True),

@@ -24,8 +24,10 @@ LEAST_BYTES = 1024
 _OTHERS = (b"PK\x03\x04", b"MZ", b"\x1f\x8b", b"\x7fELF", b"%PDF", b"Rar!", b"7z\xbc\xaf")
 _PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\r\n\f")
 _LOOKED_AT = 4096
-# Of this major version some builds refuse updates through the card; which of them is not published [V].
-NO_MORE_UPDATES = 15
+# Where the table does not say that it takes updates, firmware of this major version is taken to refuse them: of most
+# IDs it does, of the rest nothing is known.
+OFTEN_REFUSED = 15
+MENU = 'the menu "Firmware Update Interfaces" on its LCD'
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,25 @@ def bears_output_on(installed: UpsFirmware) -> bool:
     line = line_of(installed.id)
     least = Version.parse(line.output_on_from) if line is not None else None
     return least is not None and installed.version is not None and installed.version >= least
+
+
+def why_no_updates(installed: UpsFirmware) -> str:
+    """Why the installed firmware takes no update through the card, or may not; empty where it does."""
+    version, line = installed.version, line_of(installed.id)
+    if version is None:
+        return "no version that tells whether it takes updates through the card"
+    row = line.updates if line is not None else None
+    off, on_from = (Version.parse(row.off), Version.parse(row.on_from)) if row is not None else (None, None)
+    if on_from is not None and version >= on_from:
+        return ""
+    if row is not None and off is not None and version >= off:
+        if row.menu:
+            return f"{MENU} decides whether it takes updates through the card, and cannot be read from here"
+        until = f"until {row.on_from}" if row.on_from else "on, and no version is known that takes them again"
+        return f"refuses updates through the card from {row.off} {until}; look at {MENU}"
+    if version.parts[0] == OFTEN_REFUSED:
+        return f"many versions {OFTEN_REFUSED}.x refuse updates through the card; look at {MENU}"
+    return ""
 
 
 def expected_ids(installed_id: int) -> frozenset[int]:

@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Judged
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import NO_MORE_UPDATES, bears_output_on
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import bears_output_on, why_no_updates
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import (
     BatteryStatus,
     Calibration,
@@ -194,13 +194,12 @@ def _card_app(sample: UpsSample, confirmed: Judged) -> Found:
 
 
 def _updates_allowed(sample: UpsSample, confirmed: Judged) -> Found:
-    version = sample.ups.firmware.version
-    shown = sample.ups.firmware.shown or "no version"
-    if version is None:
+    firmware = sample.ups.firmware
+    shown = firmware.shown or "no version"
+    if firmware.version is None:
         return Found(False, shown, missing=True)
-    if version.parts[0] == NO_MORE_UPDATES:
-        return Found(False, f"{shown}: some builds of {NO_MORE_UPDATES}.0 refuse updates through the card")
-    return Found(True, shown)
+    why = why_no_updates(firmware)
+    return Found(not why, f"{shown}: {why}" if why else shown)
 
 
 def _comm(sample: UpsSample, confirmed: Judged) -> Found:
@@ -315,6 +314,10 @@ def _unreadable(ups: UpsState) -> list[str]:
     odd = [f"output voltage {ups.output_voltage_v.shown('V')}"] if _odd(ups.output_voltage_v) else []
     odd += [f"load {ups.load_percent.shown('%')}"] if _odd(ups.load_percent) else []
     states = [(group.index, group.state) for group in ups.outlet_groups]
+    # A group whose row did not come may be on. Neither count nor rows: a unit that has none, or that shows none.
+    counted, seen = ups.outlet_count.or_none() or 0, len(states)
+    odd += [f"{seen} of {counted} outlet groups answered"] if counted > seen else []
+    odd += [f"number of outlet groups {ups.outlet_count.shown()}"] if _odd(ups.outlet_count) else []
     return odd + [
         f"group {n} {state.shown()}" for n, state in states if not state.known or state.is_(OutletState.UNKNOWN)
     ]

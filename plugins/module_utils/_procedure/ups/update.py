@@ -5,7 +5,8 @@
 """The update of a UPS's firmware through its card, up to its start (UPS.md).
 
 Guards over a window -> login, identity, file into upsfw -> logout (a card drops SETs while somebody is logged in) ->
-guards again -> start by SNMP, once, read back. ``ups_follow`` goes on from there.
+guards again -> the start recorded, the way to the card prepared, measured once more -> start by SNMP, in one datagram,
+once, read back. ``follow`` goes on from there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals impor
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import OVER, RUNNING
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.options import UpsStop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.unit import UpsUnit
-from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
+from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import NotSent, TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpWriter
 
 FOLDER = "upsfw"
@@ -112,7 +113,7 @@ def clear_old_result(unit: UpsUnit, writer: SnmpWriter) -> None:
     if unit.newest.ups.firmware_update.value not in OVER:
         return
     unit.record("clear_result", was=unit.newest.ups.firmware_update.shown())
-    refusal = _set(writer, FirmwareUpdate.NONE)
+    refusal = _prepare(writer) or _set(writer, FirmwareUpdate.NONE)
     end = unit.clock.now() + CLEAR_S
     while not unit.observer.next().ups.firmware_update.is_(FirmwareUpdate.NONE):
         if unit.clock.now() >= end:
@@ -122,6 +123,14 @@ def clear_old_result(unit: UpsUnit, writer: SnmpWriter) -> None:
                 f"the result of an earlier update ({shown}) could not be cleared, so a new one could not be told from "
                 f"it: {refusal.message if refusal else 'does the SNMP access on the card read Write+?'}",
             )
+
+
+def _prepare(writer: SnmpWriter) -> TransportError | None:
+    try:
+        writer.prepare()
+    except TransportError as exc:
+        return exc
+    return None
 
 
 def _set(writer: SnmpWriter, value: FirmwareUpdate) -> TransportError | None:
@@ -135,17 +144,34 @@ def _set(writer: SnmpWriter, value: FirmwareUpdate) -> TransportError | None:
 
 # -- the start -----------------------------------------------------------------------------------------------------
 def start(unit: UpsUnit) -> None:
-    """The last verdict, the record on the disk, the SET; read back until it is seen or time is up."""
+    """The record on the disk, the last reading and its verdict, the SET; read back until it is seen or time is up."""
     _after_logout(unit)
     writer = unit.open_writer()
     try:
         clear_old_result(unit, writer)
-        _look_until_permitted(unit)
-        with held_signals():
-            refusal = _ask(unit, writer)
+        refusal = _ask_when_sure(unit, writer)
     finally:
         writer.close()
     _read_back(unit, refusal)
+
+
+class _Unsure(UpsStop):
+    """Nothing was sent, and nothing speaks against it but a measurement that is missing: it is taken anew."""
+
+
+def _ask_when_sure(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
+    end = unit.clock.now() + unit.options.ready_timeout_s
+    while True:
+        # Here it may take its time. Behind the window it is a question or none, which leaves the window whole.
+        _prepare(writer)
+        _look_until_permitted(unit)
+        try:
+            with held_signals():
+                return _ask(unit, writer)
+        except _Unsure as exc:
+            if unit.clock.now() >= end:
+                raise
+            unit.say(f"nothing is started yet: {exc.message}", "unsure")
 
 
 def _look_until_permitted(unit: UpsUnit) -> None:
@@ -169,8 +195,26 @@ def _after_logout(unit: UpsUnit) -> None:
 
 
 def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
+    """SAFETY 1.8: written and said first, then measured once more, then sent; nothing else between the last two."""
+    begun = _announce(unit)
+    doubt = _last_look(unit, writer)
+    if doubt is not None:
+        unit.close_start("not asked for")
+        raise doubt
+    unit.start_asked = unit.expect_change = True
+    unit.begun = begun
+    refusal = _set(writer, FirmwareUpdate.STARTED)
+    if isinstance(refusal, NotSent):
+        unit.start_asked = unit.expect_change = False
+        unit.begun = {}
+        unit.close_start("not asked for")
+        raise _Unsure(refusal.kind, refusal.message, UpsEnd.FILE_NOT_STARTED)
+    unit.record("start_set", refusal=refusal.message if refusal else None)
+    return refusal
+
+
+def _announce(unit: UpsUnit) -> dict[str, object]:
     file, before = unit.file, unit.newest
-    # Once more, with nothing between it and the SET but the record.
     unit.stop_if_orphaned()
     verdict = unit.verdict()
     if not verdict.permitted:
@@ -191,16 +235,24 @@ def _ask(unit: UpsUnit, writer: SnmpWriter) -> TransportError | None:
     unit.record_or_stop("update_start", **begun, checks=[check.to_result() for check in verdict.checks])
     wakes = "; its output may come on by itself" if before.ups.status.is_(Status.OFF) else ""
     unit.say(f"starting the update: TOUCH NOTHING on this UPS, its card or its load{wakes}", "start")
-    # The disk and the terminal may have taken their time.
+    return {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
+
+
+def _last_look(unit: UpsUnit, writer: SnmpWriter) -> UpsStop | None:
+    """Why the start must not be sent now; None: it must be sent at once, on a reading taken behind all the waiting.
+
+    The disk, the terminal and the card's first answers may have taken their time.
+    """
+    unready = _prepare(writer)
+    if unready is not None:
+        # Only a silent card may still come to be ready.
+        kind = UpsStop if unready.kind in ("auth", "unsupported") else _Unsure
+        return kind(unready.kind, f"the start could not be sent: {unready.message}", UpsEnd.FILE_NOT_STARTED)
+    unit.observer.fresh()
     verdict = unit.verdict()
-    if not verdict.permitted:
-        unit.close_start("not asked for")
-        raise UpsStop("refused", verdict.refusal, None, verdict)
-    unit.start_asked = unit.expect_change = True
-    unit.begun = {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
-    refusal = _set(writer, FirmwareUpdate.STARTED)
-    unit.record("start_set", refusal=refusal.message if refusal else None)
-    return refusal
+    if verdict.permitted:
+        return None
+    return (UpsStop if verdict.contradicted else _Unsure)("refused", verdict.refusal, None, verdict)
 
 
 def _read_back(unit: UpsUnit, refusal: TransportError | None) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.file import 
     expected_ids,
     parse_update_name,
     problems_of,
+    why_no_updates,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.state import parse_firmware
 from ansible_collections.dcops.apc.plugins.module_utils._domain.versions import Version
@@ -129,6 +130,47 @@ BEARS = {
 @pytest.mark.parametrize("installed", BEARS)
 def test_output_on_only_by_the_table(installed: str) -> None:
     assert bears_output_on(parse_firmware(installed)) is BEARS[installed]
+
+
+# IDs, versions that take an update through the card, versions that do not (UPS.md "Which firmware refuses an update").
+TAKES: list[tuple[tuple[int, ...], str, str]] = [
+    ((1010, 1019, 1020, 1021, 1024, 1025), "14.9 15.5 15.10 16.0", "15.0 15.1 15.4"),
+    ((1002, 1013, 1014), "14.9", "15.0 15.4 15.5 15.10 16.0"),
+    ((1015,), "04.5 15.5 16.0", "04.6 04.10 05.0 14.9 15.0 15.4"),
+    ((1018,), "04.5", "04.6 04.10 05.0 15.5 16.0"),
+    ((1026,), "14.9 15.1 16.0", "15.0"),
+    ((1031,), "14.9 15.5", "15.0 15.4"),
+    # Below where it is switched off 15.x stays as doubtful as any: the one is inferred, of the other nothing is said.
+    ((1029, 1030, 1036, 1037), "14.9 15.5", "15.0 15.1 15.4"),
+    ((1047, 1050), "14.9 16.5 17.0", "15.0 15.9 16.0 16.4"),
+    ((18, 20, 23, 1040, 1005, 1007), "09.3 14.9", "15.0 15.5 16.0"),
+    # Without known data.
+    ((17, 1001, 1003, 1027, 1028, 1059, 1060, 1061, 1064, 1998), "14.9 16.0", "15.0 15.5 15.10"),
+]
+
+
+@pytest.mark.parametrize(("numbers", "takes", "refuses"), TAKES)
+def test_which_firmware_takes_updates_through_the_card(numbers: tuple[int, ...], takes: str, refuses: str) -> None:
+    for number in numbers:
+        for version in takes.split():
+            assert why_no_updates(parse_firmware(f"UPS {version} (ID{number})")) == "", (number, version)
+        for version in refuses.split():
+            why = why_no_updates(parse_firmware(f"UPS {version} (ID{number})"))
+            assert '"Firmware Update Interfaces" on its LCD' in why, (number, version)
+
+
+def test_every_line_is_asked_for_its_updates() -> None:
+    asked = {number for numbers, _takes, _refuses in TAKES for number in numbers}
+    assert {line.id for line in LINES} <= asked
+    assert all(line.updates.source for line in LINES if line.updates is not None)
+
+
+def test_what_refuses_updates_says_from_when_and_until_when() -> None:
+    assert "from 04.6 until 15.5;" in why_no_updates(parse_firmware("UPS 04.6 (ID1015)"))
+    assert "from 04.6 on, and no version is known" in why_no_updates(parse_firmware("UPS 04.6 (ID1018)"))
+    assert "cannot be read from here" in why_no_updates(parse_firmware("UPS 15.0 (ID20)"))
+    assert why_no_updates(parse_firmware("617.3.I"))
+    assert why_no_updates(parse_firmware("UPS 15.5")) and not why_no_updates(parse_firmware("UPS 16.0"))
 
 
 def test_the_tables_are_the_facts() -> None:

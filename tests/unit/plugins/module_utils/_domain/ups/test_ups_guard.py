@@ -49,6 +49,7 @@ OFF = d.UpsState(
     comm=known(d.UpsComm.OK),
     flags=flags(6, 58),
     battery_status=known(d.BatteryStatus.NORMAL),
+    outlet_count=not_fitted("absent"),
     replace_battery=known(d.YesNo.NO),
     input_voltage_v=known(120),
     output_voltage_v=known(0),
@@ -184,12 +185,47 @@ def test_the_cards_application(identity: CardIdentity, ok: bool) -> None:
     assert ("card_app" not in failing(judge(window(OFF, identity=identity)))) is ok
 
 
+GROUPS = tuple(d.OutletGroup(n, None, known(d.OutletState.OFF)) for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "ok"),
+    [
+        (known(3), GROUPS, True),
+        (known(5), GROUPS, False),
+        (known(1), (), False),
+        (known(0), (), True),
+        # More rows than counted are all read, and all off.
+        (known(1), GROUPS, True),
+        (not_fitted("absent"), (), True),
+        (not_fitted("absent"), GROUPS, True),
+        (unknown("odd"), (), False),
+        (unknown("odd"), GROUPS, False),
+    ],
+)
+def test_a_group_that_was_counted_and_not_read_may_be_on(
+    count: Reading[int], rows: tuple[d.OutletGroup, ...], ok: bool
+) -> None:
+    verdict = judge(window(replace(OFF, outlet_count=count, outlet_groups=rows)))
+    assert ("output" not in failing(verdict)) is ok
+    # Missing, so it is waited for as any answer that was lost is.
+    assert ok or not verdict.contradicted
+
+
+def test_the_refusal_names_the_version_and_the_menu() -> None:
+    verdict = judge(window(replace(OFF, firmware=d.parse_firmware("UPS 04.6 (ID1018)"))))
+    assert failing(verdict) == {"updates_allowed", "stable"} and verdict.contradicted
+    assert "UPS 04.6 (ID1018)" in verdict.refusal and "Firmware Update Interfaces" in verdict.refusal
+    assert "updates_allowed" not in failing(judge(window(replace(OFF, firmware=d.parse_firmware("UPS 15.5 (ID1020)")))))
+
+
 # --- laws over random readings --------------------------------------------------------------------------------------
 def readings(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Reading[Any]]:
     return st.one_of(values.map(known), st.just(unknown("odd")), st.just(not_fitted("absent")))
 
 
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "outlet_count": readings(st.integers(0, 5)),
     "outlet_groups": st.lists(readings(st.sampled_from(d.OutletState)), max_size=3).map(
         lambda states: tuple(d.OutletGroup(n, None, state) for n, state in enumerate(states, 1))
     ),
@@ -249,6 +285,7 @@ def test_permitted_only_where_every_rule_of_the_issue_holds(ups: d.UpsState, wor
     assert off or on
     if off:
         assert not any(group.state.is_(d.OutletState.ON) for group in ups.outlet_groups)
+        assert (ups.outlet_count.or_none() or 0) <= len(ups.outlet_groups)
         assert (ups.load_percent.or_none() or 0) == 0 and (ups.output_voltage_v.or_none() or 0) <= 10
 
 
