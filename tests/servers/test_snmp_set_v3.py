@@ -18,11 +18,11 @@ import pytest
 pytest.importorskip("pysnmp")
 pytest.importorskip("cryptography")
 
-from ansible_collections.dcops.apc.plugins.module_utils._transport import snmp_v3
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set import UsmWriter, open_snmp_writer
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.engines import close_engines
 
 UPDATE = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1, 6, 2, 9, 0)
 OTHER = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1, 6, 2, 8, 0)
@@ -171,7 +171,7 @@ def agent() -> Iterator[Agent]:
     running.start()
     yield running
     running.stop()
-    snmp_v3.close_engines()
+    close_engines()
 
 
 def options_for(port: int, user: str = "writer", **changes: Any) -> SnmpOptions:

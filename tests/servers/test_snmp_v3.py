@@ -25,6 +25,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import SnmpOptions, open_snmp
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.cards import Values, after, load
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.engines import close_engines
 
 MODEL = o.MODEL[:-1]
 AUTH_KEY, PRIVACY_KEY = "auth-key-0123", "privacy-key-0123"
@@ -120,7 +121,7 @@ def agent() -> Iterator[Agent]:
     running.start()
     yield running
     running.stop()
-    snmp_v3.close_engines()
+    close_engines()
 
 
 def options_for(agent: Agent, user: str, **changes: Any) -> SnmpOptions:
