@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import permit as permits
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import sending as sendings
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Act, Return, Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Return, Seen
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import standing
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     NO_LOAD,
@@ -31,6 +31,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
     What,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.acts import TAKES, Act, allowed
 
 METHODS = {"single_source": SECONDARY, "no_load": NO_LOAD}
 # The controller: no download since the card's boot, one due, one running, done, failed.
@@ -350,7 +351,7 @@ def ended(world: World, label: str = "the run ends") -> Iterator[Step]:
 
 def apply(world: World, what: What) -> Iterator[Step]:
     text = "deed" if what is What.DEED else ""
-    if what in conduct.TAKES:
+    if what in TAKES:
 
         def change(one: World) -> World:
             after = tell(one, what)
@@ -388,7 +389,7 @@ def say(world: World) -> Iterator[Step]:
     if what is What.WITHDRAW:
         yield from apply(world, what)
         return
-    after = world._replace(recorded="", said=conduct.allowed(world.permit), late=frozenset(), dark="")
+    after = world._replace(recorded="", said=allowed(world.permit), late=frozenset(), dark="")
     check_said(after)
     yield "said", after
 

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct, permit
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState, What
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.acts import allowed
 
 STATES = 25_000
 
@@ -52,7 +53,7 @@ def test_every_state_has_an_instruction(monkeypatch):
 
 def test_what_is_allowed_is_what_stands():
     for state in PermitState:
-        assert bool(conduct.allowed(permit.Permit(state=state, rests_on=permit.SECONDARY, source_off=True))) == (
+        assert bool(allowed(permit.Permit(state=state, rests_on=permit.SECONDARY, source_off=True))) == (
             state in permit.STANDING
         )
 

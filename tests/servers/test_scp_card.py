@@ -25,6 +25,7 @@ import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.scp import ScpLogin, ScpOptions, open_scp
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S
 
 asyncssh = pytest.importorskip("asyncssh")
 
@@ -177,7 +178,7 @@ def test_a_slow_card_and_one_that_hangs(card: Card) -> None:
         begin = time.monotonic()
         with pytest.raises(TransportError) as caught:
             attempt()
-        assert caught.value.kind in ("timeout", "transfer") and time.monotonic() - begin < 3
+        assert caught.value.kind in ("timeout", "transfer") and time.monotonic() - begin < HANG_S
     login.close()
 
 

@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import S
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_set import open_snmp_writer
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import SnmpWriter
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.cards import UdpAgent
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S
 
 # upsAdvControlUpdateFirmware (facts/UPS, U.6.2.9).
 UPDATE = (1, 3, 6, 1, 4, 1, 318, 1, 1, 1, 6, 2, 9, 0)
@@ -151,7 +152,7 @@ def test_after_a_lost_answer_nothing_is_sent_again(agent: WritableAgent, version
     start = time.monotonic()
     error = failure(writer_at(agent.port, version, timeout_s=0.15, retries=2))
     took = time.monotonic() - start
-    assert 0.44 < took < 3 and error.kind == "timeout"
+    assert 0.44 < took < HANG_S and error.kind == "timeout"
     for word in (f"127.0.0.1:{agent.port}", "0.45 s", "may have been taken", "read back", "Write+"):
         assert word in error.message
     time.sleep(0.1)
@@ -190,10 +191,10 @@ def test_the_community_that_only_reads_is_met_by_silence(agent: WritableAgent) -
 @pytest.mark.parametrize("version", ["v1", "v2c"])
 def test_another_echo_is_an_error(agent: WritableAgent, version: str, echo: Any) -> None:
     agent.echo = echo
-    start = time.monotonic()
     error = failure(writer_at(agent.port, version))
+    # Not waited for any longer, or it would be a timeout.
     assert error.kind == "transfer" and "another object or value" in error.message
-    assert len(agent.seen) == 1 and time.monotonic() - start < 1.5
+    assert len(agent.seen) == 1
 
 
 def test_what_is_no_answer_to_this_set_is_passed_over(agent: WritableAgent) -> None:
@@ -237,7 +238,7 @@ def test_a_closed_port_takes_its_full_time_each_time() -> None:
         start = time.monotonic()
         with pytest.raises(TransportError, match="may have been taken") as caught:
             writer.set_integer(UPDATE, 2)
-        assert caught.value.kind == "timeout" and 0.19 < time.monotonic() - start < 3
+        assert caught.value.kind == "timeout" and 0.19 < time.monotonic() - start < HANG_S
     writer.close()
 
 

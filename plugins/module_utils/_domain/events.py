@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby, pairwise
 
@@ -345,21 +345,34 @@ def download_in_progress(log: EventLog) -> EventRow | None:
     return None
 
 
-def failed_since_start(log: EventLog) -> EventRow | None:
-    """A failed download newer than the newest start row (SAFETY 4, entry d). No start row: any failed one counts.
+@dataclass(frozen=True)
+class Failure:
+    """The newest failed download that no success has ended. ``then_start``: a start, and no begun row behind it."""
 
-    Where the order is not known, one possible reading with such a row is enough.
-    """
+    line: str
+    then_start: bool
+    then_begun: bool
+
+
+def newest_failure(log: EventLog) -> Failure | None:
+    """SAFETY 5. Where the order of the rows is not known, one possible reading with such a row is enough."""
+    worst: Failure | None = None
     for rows in possible_orders(log):
-        found: EventRow | None = None
+        found: Failure | None = None
         for row in rows:
-            if row.kind == RESTARTED:
+            if row.kind == DOWNLOAD_FAILED:
+                found = Failure(row.line, False, False)
+            elif found is None:
+                continue
+            elif row.kind == DOWNLOAD_SUCCEEDED and row.stamp is not None:
                 found = None
-            elif row.kind == DOWNLOAD_FAILED:
-                found = row
-        if found is not None:
-            return found
-    return None
+            elif row.kind == DOWNLOAD_BEGUN:
+                found = replace(found, then_start=False, then_begun=True)
+            elif row.kind == RESTARTED and row.stamp is not None:
+                found = replace(found, then_start=True)
+        if found is not None and (worst is None or not (found.then_start or found.then_begun)):
+            worst = found
+    return worst
 
 
 def new_rows(before: EventLog, after: EventLog) -> tuple[EventRow, ...] | None:

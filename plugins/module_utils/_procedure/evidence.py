@@ -23,7 +23,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import 
     digest_of,
     is_fresh,
     of_this_unit,
-    stamp_of,
     units_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -37,11 +36,8 @@ __all__ = [
     "history",
     "is_fresh",
     "keys_in",
-    "last_word",
     "of_this_unit",
-    "open_runs",
     "related_keys",
-    "unfinished",
     "units_of",
     "who",
 ]
@@ -272,43 +268,3 @@ def open_records(
         if closing.own:
             opened.pop(run, None)
     return [record for run, record in opened.items() if run not in closed]
-
-
-def _file_begun(record: Record, before: Record | None) -> bool:
-    return record["kind"] in ("stor_begin", "damaged")
-
-
-def _file_over(record: Record) -> Closing:
-    if record["kind"] == "settled":
-        return Closing(runs=frozenset(str(name) for name in record.get("closes") or []))
-    return Closing(own=record["kind"] in ("stor_cut", "stor_failed") and record.get("never_begun") is True)
-
-
-def unfinished(records: Iterable[Record]) -> Record | None:
-    """The last file that was begun to be sent by a run that no "settled" has closed (SAFETY 4, entry b)."""
-    left = open_records(records, _file_begun, _file_over)
-    return left[-1] if left else None
-
-
-def open_runs(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The runs that a ``settled`` written now would close."""
-    return sorted({str(record.get("run", "")) for record in records if record["kind"] in ("stor_begin", "damaged")})
-
-
-def last_word(
-    records: Iterable[Mapping[str, Any]], allowing: Iterable[str], now: datetime | None = None
-) -> datetime | None:
-    """When a person was last allowed to reconnect or connect anything, or recovery was last tried (SAFETY 2).
-
-    ``allowing``: the end states whose instruction allows it. A stamp later than ``now`` sets no floor.
-    """
-    states, found = set(allowing), None
-    for record in records:
-        kind = record["kind"]
-        if kind in ("permission_reconnect", "permission_load", "recovery_attempt") or (
-            kind == "end" and record.get("state") in states
-        ):
-            when = stamp_of(record)
-            if when is not None and (now is None or when <= now):
-                found = when if found is None or when > found else found
-    return found

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Seen
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import from_the_future, stamp_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Interrupted, Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import UNTOLD, Evidence, NoEvidence, history
@@ -198,6 +199,20 @@ class Run(Generic[S]):
             }
             folder = self.store.folder("evidence", self.simulated)
             self.evidence = Evidence(folder, self.run_id, self.keys(), head, self.clock.wall(), self._hide)
+        self._report_the_future()
+
+    def _report_the_future(self) -> None:
+        """Stamps later than now prove nothing (SAFETY 2), and a person is told so."""
+        ahead = from_the_future(self.earlier, self.clock.wall())
+        if not ahead:
+            return
+        newest = max(stamp for record in ahead if (stamp := stamp_of(record)) is not None).isoformat()
+        self.say(
+            f"{len(ahead)} records of earlier runs are from later than now, the newest from {newest}: a clock was set, "
+            "this one or theirs. Their times count for nothing",
+            "later than now",
+        )
+        self.record("later_than_now", records=len(ahead), newest=newest)
 
     def head(self) -> Mapping[str, Any]:
         """What else a wing's first record says, once what earlier runs wrote is known."""

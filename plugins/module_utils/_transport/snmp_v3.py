@@ -211,17 +211,6 @@ def _protocol(known: dict[str, str], protocol: str | None, key: str | None, what
     return getattr(hlapi, known[protocol])
 
 
-def close_engines() -> None:
-    """For tests: ends this process's engines and its loop."""
-    with ENGINES:
-        pid = os.getpid()
-        for key in [key for key in _engines if key[0] == pid]:
-            _close(_engines.pop(key))
-        loop = _loops.pop(pid, None)
-        if loop is not None:
-            loop.close()
-
-
 def _close(engine: Any) -> None:
     try:
         engine.close_dispatcher()

@@ -16,9 +16,10 @@ from virtual_situations import Situation, Witness, exact, install, must_end, on_
 from virtual_unit import Bench, Device
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import ALLOWS_CONNECT, State
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import State
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.acts import ALLOWS_CONNECT
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,19 @@ def test_a_replaced_unit_inherits_nothing(tmp_path: Path) -> None:
     report = made.run(job.do_ready, made.options(confirmations=()))
     assert made.unit.permit.state is PermitState.NONE and "another unit was here" in made.lines
     assert names(report, "promised")
+
+
+def test_a_clock_that_was_set_back_is_reported(tmp_path: Path) -> None:
+    made, _witness = healthy(tmp_path)
+    made.electrician()
+    assert "error" not in made.run(job.do_isolate)
+    assert "later than now" not in made.lines
+    wall = made.clock.wall
+    made.clock.wall = lambda: wall() - timedelta(days=400)  # type: ignore[method-assign]
+    report = made.run(job.do_ready, made.options(confirmations=()))
+    assert "records of earlier runs are from later than now" in made.lines
+    (record,) = (one for one in report["evidence"]["summary"] if one["kind"] == "later_than_now")
+    assert record["records"] > 1 and record["newest"] > record["t"]
 
 
 # -- 10: nothing to send, nothing to give up -------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 """What a run does next under a permit, from what it sees: the one place where a reading becomes an event.
 
 Pure. The procedure asks again after each event and each sample until nothing is left; what it must say, and in
-which order it says and writes, follows from ``GIVES`` and ``TAKES`` (SAFETY 1.8).
+which order it says and writes, is the keeper's (SAFETY 1.8).
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ from dataclasses import dataclass
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     BY_DEED,
-    SECONDARY,
     Permit,
     PermitState,
     What,
 )
-
-# Written first, then measured once more, then said or done.
-GIVES = frozenset({What.PERMISSION, What.RELEASE, What.STOR, What.LAST_BLOCK})
-# Said first, then written.
-TAKES = frozenset({What.WITHDRAW, What.READS_IN, What.DEED_ENDS, What.DARK})
 
 
 @dataclass(frozen=True)
@@ -163,29 +157,6 @@ CLOSABLE = frozenset({PermitState.ASKED, PermitState.SETTLED})
 RELEASABLE = frozenset(
     {PermitState.NONE, PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.CLOSED}
 )
-
-
-class Act:
-    """What a sentence may allow a person to do; nothing else ever is."""
-
-    PULL_SECONDARY = "pull_secondary"
-    UNLOAD = "unload"
-    PUT_BACK_SECONDARY = "put_back_secondary"
-    CONNECT_LOADS = "connect_loads"
-
-
-def allowed(permit: Permit) -> frozenset[str]:
-    """What the permit as it stands lets a person do. Unloading is always safe and is no permission of its own."""
-    if permit.state in (PermitState.OPEN, PermitState.OUT):
-        return frozenset({Act.PULL_SECONDARY} if permit.rests_on == SECONDARY else {Act.UNLOAD})
-    if permit.state is PermitState.RETURNING:
-        acts = set()
-        if permit.source_off or permit.found:
-            acts.add(Act.PUT_BACK_SECONDARY)
-        if permit.loads_off:
-            acts.add(Act.CONNECT_LOADS)
-        return frozenset(acts)
-    return frozenset()
 
 
 def begins(permit: Permit, ended: bool = True) -> What | None:

@@ -58,10 +58,6 @@ class State(Enum):
     RESTORE_FAILED = "restore_failed"
 
 
-# Only where the load is dark; nothing else may be connected on the word of an end.
-ALLOWS_CONNECT = frozenset({State.DARK, State.DARK_SETTLED, State.DARK_UNSETTLED})
-
-
 @dataclass(frozen=True)
 class Context:
     """``out``: does what the run rests on read so at this moment (the secondary dead, no load)? None: not known."""

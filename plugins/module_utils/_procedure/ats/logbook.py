@@ -10,17 +10,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import ColdStart, cold_start, start_rows
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.event_table import (
     DOWNLOAD_BEGUN,
     DOWNLOAD_FAILED,
-    DOWNLOAD_SUCCEEDED,
     FTP_LOGIN,
     LOGIN,
-    RESTARTED,
     TRANSFER,
     TRANSFER_FAILED,
 )
@@ -30,11 +27,9 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     by_ssh,
     download_in_progress,
     new_rows,
-    possible_orders,
+    newest_failure,
 )
 
-_START, _BEGUN = RESTARTED, DOWNLOAD_BEGUN
-_FAILED, _SUCCEEDED = DOWNLOAD_FAILED, DOWNLOAD_SUCCEEDED
 # Rows that tell nothing of the controller: this run and those before it log in, and fetch files.
 _OF_HANDS = frozenset({"other", "login", "ftp_login", "file_transfer", "file_transfer_failed"})
 _OF_CONTROLLER = re.compile(r"automatic transfer switch|communication|controller|firmware", re.IGNORECASE)
@@ -44,36 +39,6 @@ _FILE = re.compile(r"[a-z0-9_.-]{1,60}\.bin")
 def _spaced(line: str) -> str:
     """A row of the log for a person: its tabs are of no use in a sentence."""
     return " ".join(line.split())
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The newest failed download that no success has ended. ``then_start``: a start, and no begun row behind it."""
-
-    line: str
-    then_start: bool
-    then_begun: bool
-
-
-def newest_failure(log: EventLog) -> Failure | None:
-    """SAFETY 5. Where the order of the rows is not known, one possible reading with such a row is enough."""
-    worst: Failure | None = None
-    for rows in possible_orders(log):
-        found: Failure | None = None
-        for row in rows:
-            if row.kind == _FAILED:
-                found = Failure(row.line, False, False)
-            elif found is None:
-                continue
-            elif row.kind == _SUCCEEDED and row.stamp is not None:
-                found = None
-            elif row.kind == _BEGUN:
-                found = replace(found, then_start=False, then_begun=True)
-            elif row.kind == _START and row.stamp is not None:
-                found = replace(found, then_start=True)
-        if found is not None and (worst is None or not (found.then_start or found.then_begun)):
-            worst = found
-    return worst
 
 
 def _digest(row: EventRow) -> str:
@@ -157,7 +122,11 @@ class LogTracker:
 
     def begun_rows(self) -> list[str]:
         """For a later process: what has been begun by this log is over, where the unit has settled."""
-        return [_digest(row) for row in self.current.rows if row.kind == _BEGUN] if self.current is not None else []
+        return (
+            [_digest(row) for row in self.current.rows if row.kind == DOWNLOAD_BEGUN]
+            if self.current is not None
+            else []
+        )
 
     def rebase(self, file: str) -> None:
         """From now on "new" means newer than the log just read: ``file`` is about to be sent."""

@@ -13,7 +13,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
     secondary_dead,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import TRANSFER_WAIT_S
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load, some_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import SHORT_UPTIME_S, WATCH_S, log_wanted
@@ -194,18 +193,3 @@ def wait_permitted(unit: Unit, after_restart: bool, timeout_s: float) -> Verdict
             raise Stop("refused", f"not permitted in time: {'; '.join(verdict.reasons)}", verdict)
         unit.say(f"measuring, touch nothing: {waiting_text(verdict)}", "measuring")
         waiter.step(verdict)
-
-
-def wait_out_transfer(unit: Unit) -> bool:
-    """Not within 35 s of a transfer: the unit may be about to go back to its preferred source (SAFETY 6).
-
-    False: the unit does not stop transferring.
-    """
-    end = unit.clock.now() + 4 * TRANSFER_WAIT_S
-    since = unit.observer.transferred_s or unit.observer.first_good_s or unit.clock.now()
-    while unit.clock.now() - since < TRANSFER_WAIT_S:
-        if unit.clock.now() >= end:
-            return False
-        unit.observer.next()
-        since = max(since, unit.observer.transferred_s or since)
-    return True

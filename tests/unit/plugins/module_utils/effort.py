@@ -19,6 +19,11 @@ with warnings.catch_warnings():
     import sre_parse  # its own parser: what re makes of a pattern
 
 DOMAIN = "ansible_collections.dcops.apc.plugins.module_utils._domain"
+# A wait that lasts longer hangs: a guard, far above what is waited for and below every timeout that is the default of
+# an option. A peer that must not be waited for is silent for longer.
+HANG_S, SILENT_S = 25.0, 90.0
+# What the names of the modules begin with.
+Prefix = str | tuple[str, ...]
 
 
 class Counted:
@@ -39,11 +44,11 @@ class Counted:
         return counting
 
 
-def _modules(prefix: str) -> list[ModuleType]:
+def _modules(prefix: Prefix) -> list[ModuleType]:
     return [module for name, module in list(sys.modules.items()) if name.startswith(prefix) and module is not None]
 
 
-def patterns(prefix: str = DOMAIN) -> dict[str, re.Pattern[str]]:
+def patterns(prefix: Prefix = DOMAIN) -> dict[str, re.Pattern[str]]:
     return {
         f"{module.__name__}.{name}": value
         for module in _modules(prefix)
@@ -53,7 +58,7 @@ def patterns(prefix: str = DOMAIN) -> dict[str, re.Pattern[str]]:
 
 
 @contextmanager
-def _counted(prefix: str, add: Callable[[int], None]) -> Iterator[None]:
+def _counted(prefix: Prefix, add: Callable[[int], None]) -> Iterator[None]:
     replaced = []
     try:
         for module in _modules(prefix):
@@ -67,7 +72,7 @@ def _counted(prefix: str, add: Callable[[int], None]) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def effort(work: Callable[[], object], prefix: str = DOMAIN) -> int:
+def effort(work: Callable[[], object], prefix: Prefix = DOMAIN) -> int:
     """Calls of functions, in Python and in C, and characters that the patterns of these modules were given."""
     count = 0
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
+    Failure,
     download_in_progress,
-    failed_since_start,
     new_rows,
+    newest_failure,
     parse_event_log,
 )
 
@@ -54,7 +55,8 @@ def test_the_real_log() -> None:
     ]  # fmt: skip
     # A name that somebody gave the unit makes no event.
     assert len(log.head) == 5 and log.newest_first
-    assert failed_since_start(log) is not None
+    failure = newest_failure(log)
+    assert failure is not None and not failure.then_start and not failure.then_begun
     assert download_in_progress(log) is None
 
 
@@ -95,19 +97,32 @@ def test_in_progress_until_an_end(events: list[str], going_on: bool, newest_firs
 
 
 @pytest.mark.parametrize(
-    ("events", "failed"),
+    ("events", "then"),
     [
-        ([START, BEGUN, FAILED], True),
-        ([BEGUN, FAILED, START], False),
-        ([BEGUN, FAILED, START, BEGUN], False),
-        ([START, FAILED, "System: Web user 'apc' logged in from 1.2.3.4."], True),
-        ([FAILED], True),
-        ([], False),
+        ([START, BEGUN, FAILED], ""),
+        ([BEGUN, FAILED, START], "start"),
+        ([BEGUN, FAILED, START, START], "start"),
+        ([BEGUN, FAILED, START, BEGUN], "begun"),
+        ([BEGUN, FAILED, BEGUN], "begun"),
+        ([BEGUN, FAILED, BEGUN, START], "start begun"),
+        ([BEGUN, FAILED, BEGUN, FAILED], ""),
+        ([BEGUN, FAILED, START, BEGUN, FAILED], ""),
+        ([START, FAILED, "System: Web user 'apc' logged in from 1.2.3.4."], ""),
+        ([FAILED], ""),
+        ([BEGUN, FAILED, BEGUN, DONE], None),
+        ([BEGUN, FAILED, START, BEGUN, DONE], None),
+        ([BEGUN, DONE, BEGUN, FAILED], ""),
+        ([START, BEGUN], None),
+        ([], None),
     ],
 )
-def test_failed_since_the_newest_start(events: list[str], failed: bool) -> None:
+def test_the_newest_failure_and_what_is_behind_it(events: list[str], then: str | None) -> None:
+    """``then`` None: none stands. A start behind it ends it only with 900 s and communication (test_quiet)."""
     lines = [row(minute, text) for minute, text in enumerate(events)]
-    assert (failed_since_start(parse_event_log(rows(*reversed(lines)))) is not None) is failed
+    found = newest_failure(parse_event_log(rows(*reversed(lines))))
+    last = max((at for at, text in enumerate(events) if text == FAILED), default=0)
+    wanted = None if then is None else Failure(row(last, FAILED), "start" in then, "begun" in then)
+    assert found == wanted
 
 
 @pytest.mark.parametrize(
@@ -148,7 +163,7 @@ def test_any_bytes_parse(data: bytes) -> None:
     log = parse_event_log(data)
     assert all("\x00" not in event.line for event in log.rows)
     download_in_progress(log)
-    failed_since_start(log)
+    newest_failure(log)
     assert not new_rows(log, log)
 
 

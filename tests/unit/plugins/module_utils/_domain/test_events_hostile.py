@@ -21,8 +21,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import (
     EventLog,
     classify,
     download_in_progress,
-    failed_since_start,
     new_rows,
+    newest_failure,
     parse_event_log,
 )
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import effort, explosive, patterns
@@ -83,6 +83,12 @@ def lines(*texts: str) -> EventLog:
     return parse_event_log("\n".join(("Date\tTime\tEvent\tCode", *texts)).encode())
 
 
+def failed_last(log: EventLog) -> bool:
+    """A failed row stands, and nothing behind it says that it may be over."""
+    failure = newest_failure(log)
+    return failure is not None and not failure.then_start and not failure.then_begun
+
+
 def kinds(log: EventLog) -> list[str]:
     return [event.kind.removeprefix("controller_download_") for event in log.rows]
 
@@ -117,7 +123,7 @@ def test_what_people_write_into_the_head_is_no_event(layout: str, text: str, fie
     log = parse_event_log(made(layout, **{field: text}))  # type: ignore[arg-type]
     assert kinds(log) == ["begun", "ftp_login", "other", "card_restarted"]
     assert download_in_progress(log) is not None
-    assert failed_since_start(log) is None
+    assert newest_failure(log) is None
 
 
 USERS = [
@@ -137,7 +143,7 @@ def test_a_login_is_a_login_whatever_the_user_is_called(user: str, code: str, pr
     text = f"System: {protocol} user '{user}' logged in from 1.2.3.4."
     log = lines(f"09/05/2017\t23:12:00\t{text}\t{code}", "\t".join(OPEN[0]), "\t".join(OPEN[-1]))
     assert kinds(log)[0] in ("login", "ftp_login") and kinds(log)[1:] == ["begun", "card_restarted"]
-    assert download_in_progress(log) is not None and failed_since_start(log) is None
+    assert download_in_progress(log) is not None and newest_failure(log) is None
 
 
 @pytest.mark.parametrize(
@@ -215,7 +221,7 @@ def test_a_damaged_row_warns_but_clears_nothing(line: str, kind: str) -> None:
 
 def test_a_damaged_failed_row_ends_no_download_but_is_a_failure() -> None:
     log = lines(FAILED, *("\t".join(event) for event in OPEN))
-    assert download_in_progress(log) is not None and failed_since_start(log) is not None
+    assert download_in_progress(log) is not None and failed_last(log)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -302,7 +308,8 @@ def test_a_clock_jump_in_a_short_log() -> None:
     after = [row(10, BEGUN, "0x0C20"), row(20, f"{A}Communication established.", "0x0C01")]
     log = lines(*("\t".join(event) for event in before + after))
     assert log.newest_first is None
-    assert download_in_progress(log) is not None and failed_since_start(log) is not None
+    # By either reading something is behind the failure, and by neither it is over yet.
+    assert download_in_progress(log) is not None and newest_failure(log) is not None
 
 
 def test_a_lost_clock_is_no_order() -> None:
@@ -320,7 +327,7 @@ def test_one_clock_jump_in_a_long_log_decides_nothing(newest_first: bool, jump: 
     rows = [*rows[:jump], *later]
     log = lines(*("\t".join(event) for event in (reversed(rows) if newest_first else rows)))
     assert log.newest_first is newest_first
-    assert download_in_progress(log) is None and failed_since_start(log) is not None
+    assert download_in_progress(log) is None and failed_last(log)
 
 
 def test_three_to_one_is_no_order() -> None:
@@ -341,7 +348,7 @@ def test_begun_and_failed_in_one_second_have_ended(older: int) -> None:
     """The published rows of the failed unit; also where nothing else tells the order."""
     rest = [row(1225 - number, f"{A}7-Segment display hardware failure.", "0x0C30") for number in range(older)]
     log = lines(*("\t".join(event) for event in (*SEED, *rest)))
-    assert download_in_progress(log) is None and failed_since_start(log) is not None
+    assert download_in_progress(log) is None and failed_last(log)
     again = lines(*("\t".join(event) for event in (SEED[1], *SEED, *rest)))
     assert download_in_progress(again) is not None
 
@@ -349,7 +356,7 @@ def test_begun_and_failed_in_one_second_have_ended(older: int) -> None:
 def test_the_real_rows_with_a_jump_still_read_as_failed() -> None:
     log = lines(*("\t".join(event) for event in (row(10, "x", "0x0099"), *SEED, row(1225, "y", "0x0099"))))
     assert log.newest_first is None
-    assert download_in_progress(log) is None and failed_since_start(log) is not None
+    assert download_in_progress(log) is None and failed_last(log)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +387,7 @@ PIECES = st.sampled_from(
 def test_anything_parses(data: bytes) -> None:
     log = parse_event_log(data)
     download_in_progress(log)
-    failed_since_start(log)
+    newest_failure(log)
     assert new_rows(log, log) == (() if any(event.stamp for event in log.rows) else None)
     assert all(
         event.kind not in ("card_restarted", "controller_download_succeeded") for event in log.rows if not event.stamp
@@ -391,7 +398,7 @@ def test_anything_parses(data: bytes) -> None:
 @given(st.text(max_size=80).filter(lambda text: "\n" not in text), st.sampled_from(LAYOUTS[:3]))
 def test_no_name_ends_a_download(name: str, layout: str) -> None:
     log = parse_event_log(made(layout, name=name.encode("utf-8", "replace").decode()))
-    assert download_in_progress(log) is not None and failed_since_start(log) is None
+    assert download_in_progress(log) is not None and newest_failure(log) is None
 
 
 @pytest.mark.parametrize(
@@ -419,7 +426,7 @@ def test_the_work_grows_no_faster_than_the_log(data: bytes, monkeypatch: pytest.
     def work(part: bytes) -> None:
         log = parse_event_log(part)
         download_in_progress(log)
-        failed_since_start(log)
+        newest_failure(log)
         new_rows(log, log)
 
     half, whole = (effort(lambda part=part: work(part)) for part in (data[:40_000], data[:80_000]))  # type: ignore[misc]

@@ -35,6 +35,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._files.package_source im
     redact_url,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._runs import firmware_package_info
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S, SILENT_S
 
 AOS, APP = "apc_hw02_aos_392.bin", "apc_hw02_g2ats_392.bin"
 
@@ -119,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while not self.server.stop.wait(0.05):
                 self.wfile.write(b"H")
         else:
-            self.server.stop.wait(20)
+            self.server.stop.wait(SILENT_S)
 
 
 def serve(context: ssl.SSLContext | None = None) -> Iterator[Any]:
@@ -268,7 +269,7 @@ def test_bad_answers(web: Any, path: str, words: str) -> None:
 def test_deadline_holds(web: Any, path: str) -> None:
     begin = time.monotonic()
     refused("was not fetched within 0.6 s", f"{web.url}/{path}", timeout_s=0.6)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < HANG_S
 
 
 def test_abandoned_download_leaves_no_file(web: Any, tmp_path: Path) -> None:

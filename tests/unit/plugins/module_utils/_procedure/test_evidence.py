@@ -16,8 +16,12 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import Permit
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, Sending, step
+from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations import Floors
 from ansible_collections.dcops.apc.plugins.module_utils._procedure import evidence
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper, opened
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import digest_of, from_the_future
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import (
@@ -26,15 +30,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence impo
     chain,
     history,
     is_fresh,
-    last_word,
     of_this_unit,
     open_records,
-    open_runs,
     related_keys,
-    unfinished,
     units_of,
     who,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import open_names, open_start
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
 
 KEY = "addr-192.0.2.1-161"
@@ -53,9 +55,47 @@ def leave(folder: Path, run: str, wall: datetime, *records: tuple[str, dict[str,
     kept.close()
 
 
-def open_file(folder: Path) -> Any:
-    found = unfinished(history(folder, [KEY]))
+def doubted(folder: Path) -> bool:
+    """May an app have been sent, for all that a later run of this ATS can tell?"""
+    keeper = Keeper(Nobody())
+    keeper.open(history(folder, [KEY]))
+    keeper.reconcile()
+    return keeper.open_file is not None
+
+
+def open_run(folder: Path) -> Any:
+    """The run whose start of a UPS's update is open."""
+    found = open_start(history(folder, [KEY]))
     return found and found["run"]
+
+
+class Nobody:
+    """No run: nobody is told anything, and nothing is written."""
+
+    evidence_lost = ""
+
+    def record(self, kind: str, **fields: object) -> None: ...
+
+    def record_or_stop(self, kind: str, **fields: object) -> None: ...
+
+    def stamp(self) -> str:
+        return NOON.isoformat()
+
+    def stop_words(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def permission_words(self, text: str) -> bool:
+        raise AssertionError(text)
+
+
+def sending(*events: FileEvent, kind: str = "app") -> list[tuple[str, dict[str, Any]]]:
+    """The records of one file, as far as these events took it."""
+    sent, records = Sending(APP, kind, "3.9.2", "0" * 64, 1000), []
+    for event in events:
+        sent = step(sent, event)
+        assert not sent.refusal
+        records.append(("sending", {"event": event.value, "sending": sent.to_record()}))
+    return records
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, after: int) -> list[int]:
@@ -85,7 +125,7 @@ def test_a_record_that_broke_off_counts_as_begun(after: int, tmp_path: Path, mon
     with pytest.raises(Stop) as stop:
         kept.write("stor_begin", NOON, file=APP)
     assert stop.value.kind == "state" and "No space" in stop.value.message
-    assert open_file(tmp_path) == "one"
+    assert doubted(tmp_path) and open_run(tmp_path) == "one"
     assert not any(record["kind"] == "stor_begin" for record in kept.summary), "the summary tells of a lost record"
 
 
@@ -134,7 +174,8 @@ def test_a_blank_line_is_no_damaged_record(tmp_path: Path) -> None:
     kept.close()
     records = history(tmp_path, [KEY])
     assert [record["kind"] for record in records] == ["run", "sample"] and chain(records) == []
-    assert records[1]["where"].endswith(":3") and not case_of(records).open and open_file(tmp_path) is None
+    assert records[1]["where"].endswith(":3") and not case_of(records).open and not doubted(tmp_path)
+    assert open_run(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -146,9 +187,11 @@ def test_a_damaged_line_counts_as_begun(line: bytes, ended: bytes, tmp_path: Pat
     kept.close()
     with kept.path.open("ab") as file:
         file.write(line + ended)
-    assert open_file(tmp_path) == "one"
-    leave(tmp_path, "two", NOON, ("settled", {"closes": open_runs(history(tmp_path, [KEY]))}))
-    assert open_file(tmp_path) is None, "damage that nothing can ever close"
+    assert doubted(tmp_path) and open_run(tmp_path) == "one"
+    leave(tmp_path, "two", NOON, ("update_end", {"closes": open_names(history(tmp_path, [KEY]), "two")}))
+    assert open_run(tmp_path) is None, "damage that nothing can ever close"
+    leave(tmp_path, "three", NOON, ("permit", {"event": {}, "permit": Permit(number=1).to_record()}))
+    assert not doubted(tmp_path), "damage that nothing can ever close"
 
 
 def test_evidence_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
@@ -176,7 +219,8 @@ def test_a_file_too_long_to_be_read_is_damaged_and_not_cut(tmp_path: Path, monke
     leave(tmp_path, "one", NOON, ("sample", {"at_s": 0.1}), ("stor_begin", {"file": APP}))
     size = path_of(tmp_path, "one").stat().st_size
     monkeypatch.setattr(evidence, "MAX_FILE", size)
-    assert open_file(tmp_path) == "one" and chain(history(tmp_path, [KEY])) == []
+    assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "stor_begin"]
+    assert chain(history(tmp_path, [KEY])) == []
     with path_of(tmp_path, "one").open("a") as file:
         file.write('{"kind": "settled", "closes": ["one"]}\n')
     assert [record["kind"] for record in history(tmp_path, [KEY])] == ["run", "sample", "stor_begin", "damaged"]
@@ -203,26 +247,30 @@ def test_nobody_else_reads_it(tmp_path: Path) -> None:
 # --- what closes what ---------------------------------------------------------------------------------------
 
 
-def test_settled_closes_the_runs_that_it_names_and_no_other(tmp_path: Path) -> None:
-    sent: tuple[str, dict[str, Any]] = ("stor_begin", {"file": APP})
-    leave(tmp_path, "one", NOON, sent)
-    leave(tmp_path, "two", NOON + timedelta(hours=1), ("settled", {"closes": ["two"]}))
-    assert open_file(tmp_path) == "one"
-    leave(tmp_path, "three", NOON + timedelta(hours=2), ("settled", {}))
-    assert open_file(tmp_path) == "one", "a settled that names nothing closes nothing"
-    leave(tmp_path, "four", NOON + timedelta(hours=3), ("settled", {"closes": ["one", "four"]}))
-    assert open_file(tmp_path) is None
-    leave(tmp_path, "five", NOON + timedelta(hours=4), sent)
-    assert open_file(tmp_path) == "five"
+START: tuple[str, dict[str, Any]] = ("update_start", {"target": "x"})
+
+
+def test_an_end_closes_the_runs_that_it_names_and_no_other(tmp_path: Path) -> None:
+    leave(tmp_path, "one", NOON, START)
+    leave(tmp_path, "two", NOON + timedelta(hours=1), ("update_end", {"closes": ["two"]}))
+    assert open_run(tmp_path) == "one"
+    leave(tmp_path, "three", NOON + timedelta(hours=2), ("update_end", {}))
+    assert open_run(tmp_path) == "one", "an end that names nothing closes nothing of another run's"
+    leave(tmp_path, "four", NOON + timedelta(hours=3), ("update_end", {"closes": ["one", "four"]}))
+    assert open_run(tmp_path) is None
+    leave(tmp_path, "five", NOON + timedelta(hours=4), START)
+    assert open_run(tmp_path) == "five"
 
 
 @pytest.mark.parametrize("back", [timedelta(minutes=1), timedelta(days=1), timedelta(days=9000)])
 def test_a_clock_that_was_set_back_hides_nothing(back: timedelta, tmp_path: Path) -> None:
-    leave(tmp_path, "one", NOON, ("stor_begin", {"file": APP}), ("settled", {"closes": ["one"]}))
-    leave(tmp_path, "two", NOON - back, ("stor_begin", {"file": APP}))
-    assert open_file(tmp_path) == "two"
-    leave(tmp_path, "three", NOON - 2 * back, ("settled", {"closes": ["one", "two", "three"]}))
-    assert open_file(tmp_path) is None
+    agreed, stor = sending(FileEvent.AGREE, FileEvent.STOR)
+    leave(tmp_path, "one", NOON, START, ("update_end", {"closes": ["one"]}), agreed, stor, ("settled", {}))
+    assert open_run(tmp_path) is None and not doubted(tmp_path)
+    leave(tmp_path, "two", NOON - back, START, agreed, stor)
+    assert open_run(tmp_path) == "two" and doubted(tmp_path)
+    leave(tmp_path, "three", NOON - 2 * back, ("update_end", {"closes": ["one", "two", "three"]}), ("settled", {}))
+    assert open_run(tmp_path) is None and not doubted(tmp_path)
 
 
 def test_neither_do_many_later_runs(tmp_path: Path) -> None:
@@ -230,35 +278,64 @@ def test_neither_do_many_later_runs(tmp_path: Path) -> None:
     for number in range(250):
         wall = NOON + timedelta(hours=number)
         (tmp_path / f"{wall:%Y%m%dT%H%M%SZ}_{KEY}_r{number}.jsonl").write_text('{"kind": "run", "t": ""}\n')
-    leave(tmp_path, "new", NOON - timedelta(days=9000), ("stor_begin", {"file": APP}))
-    assert open_file(tmp_path) == "new"
+    leave(tmp_path, "new", NOON - timedelta(days=9000), START, *sending(FileEvent.AGREE, FileEvent.STOR))
+    assert open_run(tmp_path) == "new" and doubted(tmp_path)
+
+
+A, S, C, B, E = FileEvent.AGREE, FileEvent.STOR, FileEvent.CUT, FileEvent.BREAK, FileEvent.END
+
+
+@pytest.mark.parametrize(
+    ("events", "is_open"),
+    [
+        # STOR may have been said behind the last record.
+        ([A], True),
+        ([A, B], False),
+        ([A, C], False),
+        ([A, S], True),
+        ([A, S, B], True),
+        ([A, S, C], False),
+        ([A, S, FileEvent.RELEASE, B], True),
+        ([A, S, E], True),
+        # A second try that never began does not undo the first, and none undoes what may have gone in whole.
+        ([A, S, E, A], True),
+        ([A, S, E, A, B], True),
+        ([A, S, E, A, C], True),
+        ([A, S, B, A, S, C], False),
+    ],
+)
+def test_only_a_file_that_was_never_begun_or_was_cut_leaves_nothing_open(
+    events: list[FileEvent], is_open: bool, tmp_path: Path
+) -> None:
+    leave(tmp_path, "one", NOON, *sending(*events), ("end", {"state": "nothing_sent"}))
+    assert doubted(tmp_path) is is_open
 
 
 @pytest.mark.parametrize(
     ("kind", "fields", "is_open"),
     [
-        ("stor_cut", {"never_begun": True}, False),
-        ("stor_failed", {"never_begun": True}, False),
-        ("stor_cut", {"never_begun": False}, True),
-        ("stor_failed", {"never_begun": False, "bytes": 0}, True),
-        ("stor_cut", {"bytes": 0}, True),
-        ("stor_cut", {"never_begun": "true"}, True),
-        ("stor_end", {}, True),
+        ("update_end", {}, False),
+        ("update_end", {"closes": []}, False),
+        ("update_end", {"closes": ["one"]}, False),
+        ("update_end", {"closes": ["two"]}, True),
+        ("update_end", {"closes": ["ONE", "on", ""]}, True),
+        ("update_ended", {"closes": ["one"]}, True),
+        ("settled", {"closes": ["one"]}, True),
         ("end", {"state": "nothing_sent"}, True),
     ],
 )
-def test_only_a_file_that_was_never_begun_leaves_nothing_open(
+def test_only_an_end_of_the_update_closes_its_start(
     kind: str, fields: dict[str, Any], is_open: bool, tmp_path: Path
 ) -> None:
-    leave(tmp_path, "one", NOON, ("stor_begin", {"file": APP}), (kind, {"file": APP, **fields}))
-    assert (open_file(tmp_path) == "one") is is_open
+    leave(tmp_path, "one", NOON, START, (kind, fields))
+    assert (open_run(tmp_path) == "one") is is_open
 
 
-def test_a_second_file_that_was_never_begun_does_not_close_the_first(tmp_path: Path) -> None:
-    """Never_begun is written only of the run's first file; the record of another run touches this one not at all."""
-    leave(tmp_path, "one", NOON, ("stor_begin", {"file": APP}))
-    leave(tmp_path, "two", NOON, ("stor_begin", {"file": APP}), ("stor_cut", {"never_begun": True}))
-    assert open_file(tmp_path) == "one"
+def test_what_another_run_never_began_does_not_close_this_one(tmp_path: Path) -> None:
+    leave(tmp_path, "one", NOON, START, *sending(A, S))
+    leave(tmp_path, "two", NOON, *sending(A, S, E, A, C)[3:])
+    leave(tmp_path, "three", NOON, START, ("update_end", {}))
+    assert open_run(tmp_path) == "one" and doubted(tmp_path)
 
 
 def test_another_units_evidence_is_not_this_ones(tmp_path: Path) -> None:
@@ -269,25 +346,35 @@ def test_another_units_evidence_is_not_this_ones(tmp_path: Path) -> None:
 # --- the last word ------------------------------------------------------------------------------------------
 
 
+def released(*stamps: str) -> Floors:
+    """What the product makes of the releases and attempts in evidence."""
+    found = opened(
+        [
+            {"kind": kind, "t": stamp, "permit": Permit(number=1).to_record(), "event": {"what": "release"}}
+            for kind, stamp in (text.split(" ", 1) for text in stamps)
+        ]
+    )
+    return Floors(tuple(found.releases), tuple(found.attempts))
+
+
 def test_the_latest_word_counts_wherever_it_stands() -> None:
-    records = [
-        {"kind": "permission_reconnect", "t": "2026-03-02T13:00:00+00:00"},
-        {"kind": "end", "state": "aos_new_old_app", "t": "2026-03-02T12:30:00+00:00"},
-        {"kind": "permission_load", "t": "no time at all"},
-        {"kind": "end", "state": "settled", "t": "2026-03-02T15:00:00+00:00"},
-        {"kind": "permission_disconnect", "t": "2026-03-02T15:00:00+00:00"},
-    ]
-    assert last_word(records, ["aos_new_old_app"]) == datetime(2026, 3, 2, 13, tzinfo=timezone.utc)
-    assert last_word(records[1:], ["aos_new_old_app"]) == datetime(2026, 3, 2, 12, 30, tzinfo=timezone.utc)
-    assert last_word(records[2:], ["aos_new_old_app"]) is None
+    texts = (
+        "permit 2026-03-02T13:00:00+00:00", "recovery_attempt 2026-03-02T12:30:00+00:00", "permit no time at all",
+        "settled 2026-03-02T15:00:00+00:00",
+    )  # fmt: skip
+    at = datetime(2026, 3, 2, 16, tzinfo=timezone.utc)
+    assert released(*texts).before(at, attempts=True) == datetime(2026, 3, 2, 13, tzinfo=timezone.utc)
+    assert released(*texts[1:]).before(at, attempts=True) == datetime(2026, 3, 2, 12, 30, tzinfo=timezone.utc)
+    assert released(*texts[1:]).before(at, attempts=False) is None
+    assert released(*texts[2:]).before(at, attempts=True) is None
 
 
 def test_a_record_is_one_line_whatever_the_device_says(tmp_path: Path) -> None:
     kept = begin(tmp_path, "one")
-    kept.write("sample", NOON, name='a\nb\u2028{"kind": "settled", "closes": ["one"]}\n')
-    kept.write("stor_begin", NOON, file=APP)
-    assert [json.loads(line)["kind"] for line in kept.path.read_text().splitlines()] == ["run", "sample", "stor_begin"]
-    assert open_file(tmp_path) == "one"
+    kept.write("sample", NOON, name='a\nb\u2028{"kind": "update_end", "closes": ["one"]}\n')
+    kept.write("update_start", NOON, target=APP)
+    kinds = [json.loads(line)["kind"] for line in kept.path.read_text().splitlines()]
+    assert kinds == ["run", "sample", "update_start"] and open_run(tmp_path) == "one"
 
 
 # --- what is open, of whatever kind ---------------------------------------------------------------------------------
@@ -632,8 +719,9 @@ def test_the_others_are_named_once() -> None:
 def test_a_stamp_of_the_future_is_not_fresh_and_sets_no_floor() -> None:
     ahead = {"kind": "permission_reconnect", "t": (NOON + timedelta(days=900)).isoformat()}
     past = {"kind": "permission_reconnect", "t": (NOON - timedelta(hours=1)).isoformat()}
-    assert last_word([past, ahead], [], NOON) == NOON - timedelta(hours=1)
-    assert last_word([ahead], [], NOON) is None
+    words = [f"{kind} {record['t']}" for kind in ("permit", "recovery_attempt") for record in (past, ahead)]
+    assert released(*words).before(NOON, attempts=True) == NOON - timedelta(hours=1)
+    assert released(*words[1::2]).before(NOON, attempts=True) is None
     assert is_fresh(past, NOON, timedelta(hours=1)) and not is_fresh(past, NOON, timedelta(minutes=59))
     for bad in (ahead, {"t": "soon"}, {"t": "2026-03-02T11:59:00"}, {}):
         assert not is_fresh(bad, NOON, timedelta.max)

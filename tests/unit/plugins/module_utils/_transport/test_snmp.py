@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport import addres
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TooBig, TransportError
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp import CommunityClient, SnmpOptions, open_snmp
 from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.cards import UdpAgent, load
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.effort import HANG_S
 
 END = (1, 4)
 DESCR = o.SYS_DESCR[:-1]
@@ -125,7 +126,7 @@ def test_silence_is_a_timeout_that_says_what_to_look_at(agent: UdpAgent) -> None
     with pytest.raises(TransportError) as caught:
         client.exchange([DESCR])
     took = time.monotonic() - start
-    assert 0.4 < took < 3 and len(agent.seen) == 3
+    assert 0.4 < took < HANG_S and len(agent.seen) == 3
     assert caught.value.kind == "timeout"
     for word in (f"127.0.0.1:{agent.port}", "0.45 s", "wrong community", "card is down"):
         assert word in caught.value.message
@@ -140,7 +141,7 @@ def test_a_closed_port_takes_its_full_time_and_no_more() -> None:
     start = time.monotonic()
     with pytest.raises(TransportError):
         client.exchange([DESCR])
-    assert 0.19 < time.monotonic() - start < 3
+    assert 0.19 < time.monotonic() - start < HANG_S
     client.close()
 
 
@@ -225,7 +226,7 @@ def test_a_trickle_does_not_extend_the_wait(agent: UdpAgent) -> None:
     try:
         with pytest.raises(TransportError):
             client.exchange([MODEL])
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < HANG_S
         assert client.bytes_received > 0
     finally:
         stop.set()
@@ -242,10 +243,10 @@ def test_endless_no_such_names_end(agent: UdpAgent) -> None:
 
     agent.twist = slow
     client = client_of(agent, timeout_s=0.1, retries=0)
-    start = time.monotonic()
     with pytest.raises(TransportError):
         client.exchange([MODEL] * 24)
-    assert time.monotonic() - start < 2
+    # Four times the patience, not one question an object.
+    assert len(agent.seen) <= 5
     client.close()
 
 

@@ -11,7 +11,7 @@ import itertools
 import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Act, Return, Seen, allowed
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Return, Seen
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     NO_LOAD,
     SECONDARY,
@@ -22,6 +22,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
     What,
     step,
 )
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.acts import Act, allowed
 
 
 def at(state: PermitState, **more: object) -> Permit:

@@ -10,7 +10,6 @@ import pytest
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
-    ALLOWS_CONNECT,
     Context,
     State,
     next_action,
@@ -23,6 +22,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit impor
     PermitState,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
+from ansible_collections.dcops.apc.tests.unit.plugins.module_utils.acts import ALLOWS_CONNECT
 
 CONTEXTS = [
     Context(method, primary, "run 1, pid 2 on host 3", ("preferred_source was B, is A",))
