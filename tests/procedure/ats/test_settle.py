@@ -15,6 +15,7 @@ import pytest
 from virtual_situations import Situation, Witness, install, must_end, names, on_line, situation
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 from apcsim.knobs import Knobs
 
 APP = "apc_hw02_g2ats_392.bin"
@@ -249,6 +250,46 @@ def test_a_log_that_shares_no_row_doubles_the_times(tmp_path: Path) -> None:
         assert "error" not in report, report["error"]
         waits[cleared] = times["settled"] - moments(case, "app 3.9.2 running")[0]
     assert waits[True] >= 580.0 and waits[True] > waits[False] + 100.0
+
+
+def test_not_settled_before_the_card_is_up_for_300_s(tmp_path: Path) -> None:
+    """Communication came at once and the 240 s are over: the card's own time is not."""
+    case, times = start(tmp_path, Knobs(comm_delay_s=1.0, download_delay_s=5.0, download_s=20.0, success_row=True))
+    up: list[float] = []
+
+    def hear(text: str) -> None:
+        if text.endswith(": settled") and case.bench.unit is not None:
+            up.append(case.bench.unit.observer.newest.uptime_s or 0.0)
+
+    case.bench.lines.listeners.append(hear)
+    report = case.run()
+    assert "error" not in report and up and up[0] >= 300.0, (up, report.get("error"))
+    assert times["settled"] > moments(case, "controller download ended")[0]
+
+
+def test_what_comes_while_the_log_is_read_begins_the_240_seconds_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last look at the log, at the end of the 240 s, takes a while; the link goes and comes meanwhile."""
+    case, times = start(tmp_path, Knobs(success_row=True))
+    read = Unit.read_log
+    due: list[bool] = []
+    lost: list[float] = []
+
+    def slow(unit: Unit, patient: bool = True) -> bool:
+        done = read(unit, patient)
+        if due and not lost:
+            lost.append(case.bench.clock.now())
+            case.device.fault("communication_lost", for_s=4.0)
+            for _unused in range(4):
+                unit.observer.next()
+        return done
+
+    monkeypatch.setattr(Unit, "read_log", slow)
+    on_line(case.bench, "settling 4:5", lambda: due.append(True))
+    report = case.run()
+    assert lost, "nothing was tested"
+    assert "error" not in report and times["settled"] - lost[0] >= 240.0, (lost, times, report.get("error"))
 
 
 def test_a_busy_card_delays_the_log(tmp_path: Path) -> None:

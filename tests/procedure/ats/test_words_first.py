@@ -8,6 +8,7 @@ instruction away: no signal, no second one, no disk that fails or stalls."""
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from virtual_situations import Situation, must_end, on_line, situation
 from virtual_ups import AtRecord, UpsBench, update_file
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import Evidence
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import Observer
@@ -57,7 +59,7 @@ class Order:
         write, poll = Evidence.write, Observer._take
 
         def written(evidence: Evidence, kind: str, wall: Any, **fields: Any) -> None:
-            self.note("record", kind)
+            self.note("record", f"permit {fields['event']['what']}" if kind == "permit" else kind)
             write(evidence, kind, wall, **fields)
 
         def taken(observer: Observer[Any]) -> Any:
@@ -190,6 +192,105 @@ def test_nothing_is_allowed_on_a_reading_during_which_the_run_was_asked_to_end(
     case, report, heard = run("second")
     assert "interrupted by signal SIGTERM" in report["error"]["message"] and heard == []
     assert ALLOWED not in case.bench.lines and "permission_disconnect" not in str(report["evidence"]["summary"])
+
+
+# --- what allows, and what ends ---------------------------------------------------------------------------------------
+
+
+def upgraded(method: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Situation, Order]:
+    case = situation(method, tmp_path)
+    must_end(case.bench)
+    report = case.run()
+    assert "error" not in report, report["error"]
+    case.bench.clock.sleep(900.0)
+    return case, Order(case.bench.lines, monkeypatch)
+
+
+@pytest.mark.parametrize("what", ["disconnect", "reconnect", "connect the loads"])
+def test_what_allows_is_written_then_measured_then_said(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SAFETY 1.8: it rests on a reading of after the record, however long the disk took for it."""
+    if what == "disconnect":
+        case, order = isolating(tmp_path, monkeypatch, lambda: None)
+    else:
+        method = Method.SINGLE_SOURCE if what == "reconnect" else Method.NO_LOAD
+        case, order = upgraded(method, tmp_path, monkeypatch)
+    order.on = True
+    case.run("isolate" if what == "disconnect" else "restore", action_timeout_s=90.0)
+    said = order.first(f"you may {what}")
+    written = order.seen.index(("record", "permit permission" if what == "disconnect" else "permit release"))
+    assert written < said and ("reading", "") in order.seen[written:said], order.seen[written : said + 1]
+
+
+@pytest.mark.parametrize("stall_s", [3.0, 20.0])
+@pytest.mark.parametrize("task", ["isolate", "restore"])
+def test_what_comes_while_the_record_of_a_permission_is_written(
+    task: str, stall_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk takes a while over it, and the switch fails meanwhile: nobody is told that he may pull or plug in."""
+    if task == "isolate":
+        case, _order = isolating(tmp_path, monkeypatch, lambda: None)
+    else:
+        case, _order = upgraded(Method.SINGLE_SOURCE, tmp_path, monkeypatch)
+    write, met = Evidence.write, []
+
+    def slow(evidence: Evidence, kind: str, wall: Any, **fields: Any) -> None:
+        write(evidence, kind, wall, **fields)
+        if kind == "permit" and fields["event"]["what"] in ("permission", "release") and not met:
+            met.append(kind)
+            case.device.fault("switch_fail")
+            case.bench.clock.sleep(stall_s)
+
+    monkeypatch.setattr(Evidence, "write", slow)
+    case.run(task, action_timeout_s=60.0)
+    allowed = [line for line in case.bench.lines.lines if re.search("you may (dis|re)connect source", line)]
+    assert met and allowed == []
+
+
+def test_a_permission_that_breaks_is_taken_back_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And before the question is closed, for which a file has to go."""
+    case, order = isolating(tmp_path, monkeypatch, lambda: None)
+    close = Hearing.close
+
+    def closed(hearing: Hearing) -> None:
+        if hearing.asked is not None:
+            order.note("question", "closed")
+        close(hearing)
+
+    monkeypatch.setattr(Hearing, "close", closed)
+    on_line(case.bench, ALLOWED, lambda: case.device.fault("switch_fail"))
+    report = case.run("isolate")
+    assert "error" in report
+    stop = order.first("STOP, DO NOT PULL")
+    assert stop < order.first("permit withdraw") and stop < order.seen.index(("question", "closed"))
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "record", "line"),
+    [
+        (Method.SINGLE_SOURCE, "upgrade", "settled", ": settled"),
+        (Method.SINGLE_SOURCE, "restore", "permit back", "fully redundant"),
+        (Method.NO_LOAD, "restore", "permit back", "the permit is closed"),
+    ],
+)
+def test_what_is_over_is_written_before_it_is_said(
+    method: Method, task: str, record: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that dies between the two must not have told anybody what the next one does not know."""
+    if task == "upgrade":
+        case = situation(method, tmp_path)
+        must_end(case.bench)
+        order = Order(case.bench.lines, monkeypatch)
+    else:
+        case, order = upgraded(method, tmp_path, monkeypatch)
+        case.bench.electrician()
+    order.on = True
+    report = case.run(task, action_timeout_s=90.0)
+    assert "error" not in report, report["error"]
+    assert order.seen.index(("record", record)) < order.first(line), order.seen[-6:]
 
 
 # --- a UPS ----------------------------------------------------------------------------------------------------------

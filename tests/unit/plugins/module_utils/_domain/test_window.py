@@ -54,6 +54,12 @@ def test_over_30_seconds_and_at_least_8_samples() -> None:
     assert not ok([row(1)[0]])
 
 
+def test_at_least_8_samples_also_where_the_gaps_may_be_wide() -> None:
+    """With gaps of at most 5 s it takes 8 samples to get over 30 s; with wider ones only their number asks for 8."""
+    wide = Bounds(fresh_s=20.0, gap_s=20.0)
+    assert not ok(row(7, 6.0), bounds=wide) and ok(row(8, 6.0), bounds=wide)
+
+
 def test_no_gap_over_5_seconds() -> None:
     assert ok(row(8, 5.0)) and not ok(row(20, 5.01))
 

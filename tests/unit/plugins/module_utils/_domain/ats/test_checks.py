@@ -205,6 +205,7 @@ def test_the_reference_is_line_then_nominal_then_the_models() -> None:
     [
         ({"over_current": not_fitted()}, True),
         ({"over_current": known(OverCurrent.OVER_CURRENT)}, True),  # the banks say normal
+        ({"over_current": unknown("9")}, False),
         (
             {"over_current": known(OverCurrent.OVER_CURRENT), "load": Load(known(0), (), (LoadRow("1", known(3.0)),))},
             False,
@@ -215,6 +216,7 @@ def test_the_reference_is_line_then_nominal_then_the_models() -> None:
         ({"load": Load(known(3), (replace(BANKS[0], current_a=known(33.0)), *BANKS[1:]))}, False),
         ({"supplies": (("5v", not_fitted()), ("24v_a", not_fitted()))}, True),
         ({"supplies": (("5v", known(Health.FAIL)),)}, False),
+        ({"supplies": (("5v", unknown("odd")),)}, False),
         ({"supplies": (("24v_b", known(Health.FAIL)),)}, False),
         ({"supplies": (("24v_a", known(Health.FAIL)),)}, True),
         ({"supplies": ()}, True),

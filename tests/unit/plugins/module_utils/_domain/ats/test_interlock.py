@@ -26,6 +26,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock im
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LogFacts
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.staleness import readings_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import (
     AtsState,
     Comm,
@@ -252,6 +253,20 @@ def test_sysuptime_must_advance_with_our_clock(how: str) -> None:
     assert "stable" in failing(judge(case(samples=samples)))
 
 
+def test_the_mean_of_a_primary_without_a_reference_needs_a_window_of_good_readings() -> None:
+    """Neither the unit nor its model names a voltage: 120 V are right only beside enough other readings of 120 V."""
+    bare = replace(OUT.settings, line_vrms_v=not_fitted(), medium_limit_v=not_fitted())
+    good = replace(OUT, model="AP7750A", settings=bare, input_b=replace(OUT.input_b, voltage_v=known(120)))
+    failed = replace(good, input_b=replace(good.input_b, status=known(Health.FAIL), voltage_v=known(118)))
+    for count, spoilt, healthy in ((7, 0, False), (8, 0, True), (17, 10, False), (17, 9, True)):
+        samples = [
+            replace(item, identity=replace(CARD, model="AP7750A"), ats=failed if number < spoilt else good)
+            for number, item in enumerate(window(count))
+        ]
+        check = judge(case(samples=samples)).check("primary_healthy")
+        assert check is not None and check.ok is healthy, (count, spoilt)
+
+
 def test_another_unit_in_the_middle_of_the_window() -> None:
     other = parse_description(CARD.description.replace("5A1511T00001", "5A1511T00002"))
     samples = [replace(item, identity=other) if number > 8 else item for number, item in enumerate(window())]
@@ -325,6 +340,22 @@ def test_which_words_each_method_needs(method: Method) -> None:
     assert not judge(case(method=method, confirmed={}, **lawful(method))).permitted
 
 
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        (Method.SINGLE_SOURCE, "secondary_disconnected"),
+        (Method.NO_LOAD, "no_load"),
+        (Method.RECOVERY, "power_cycled"),
+        (Method.RECOVERY, "one_input"),
+    ],
+)
+def test_what_was_said_and_does_not_count_is_not_waited_for(method: Method, what: str) -> None:
+    for judged in (Judged(False, "not given"), Judged(False, "more than 60 minutes ago", refused=True)):
+        confirmed = {**case().confirmed, what: judged}
+        verdict = judge(case(method=method, confirmed=confirmed, **lawful(method)), before_action=True)
+        assert verdict.ready is not judged.refused and bool(verdict.blocking) is judged.refused
+
+
 def test_a_confirmation_never_replaces_the_measurement() -> None:
     assert not judge(case(samples=window(ats=BOTH))).permitted
 
@@ -352,6 +383,15 @@ def test_recovery_with_a_log_that_lacks_the_new_cold_start() -> None:
     assert "cold_start_confirmed" in failing(judge(replace(given, log=log)))
     assert judge(replace(given, log=replace(log, cold_start=ColdStart(True)))).permitted
     assert judge(replace(given, log=replace(log, cold_start=ColdStart(None)))).permitted
+
+
+def test_recovery_with_both_inputs_live_only_where_just_that_was_shown_before() -> None:
+    both = replace(BOTH, controller_comm=known(Comm.LOST))
+    other = replace(both, input_a=replace(both.input_a, voltage_v=known(229)))
+    for old, counts in ((None, False), (other, False), (both, True)):
+        shown = frozenset() if old is None else frozenset({readings_of(old)})
+        verdict = judge(case(method=Method.RECOVERY, samples=window(ats=both), old=shown))
+        assert ("cold_start_confirmed" not in failing(verdict)) is counts
 
 
 @pytest.mark.parametrize(
