@@ -26,7 +26,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness impo
     covered,
     foreign_hand,
     package_fits,
-    restarted,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
     VOID,
@@ -61,6 +60,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import pa
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted, restarted_between
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Heard, Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Keeper
@@ -68,7 +68,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook i
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Sent
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.peers import Peers
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import of_this_unit
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import of_this_unit, stamp_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, Run
@@ -257,10 +257,13 @@ class Unit(Run[Sample]):
         last = max((stamp for stamp in stamps if stamp.tzinfo is not None and stamp <= now), default=None)
         if last is None or now - last > NO_RUN:
             return "no run watched for 30 minutes"
-        note, uptime = self._last_note(), self.observer.newest.uptime_s
-        if note is None or uptime is None or not isinstance(note.get("uptime_s"), (int, float)):
+        note, newest = self._last_note() or {}, self.observer.newest
+        when, uptime_s = stamp_of(note), note.get("uptime_s")
+        if when is None or newest.uptime_s is None or not isinstance(uptime_s, (int, float)):
             return "it is not known whether the card has restarted since"
-        return "the card has restarted since, and not by a file of ours" if uptime < float(note["uptime_s"]) else ""
+        elapsed_s = (now - when).total_seconds() * self.factor - (self.clock.now() - newest.at_s)
+        again = restarted_between(float(uptime_s), newest.uptime_s, elapsed_s)
+        return "the card has restarted since, and not by a file of ours" if again else ""
 
     def _last_note(self) -> dict[str, Any] | None:
         return next((record for record in reversed(self.earlier) if record.get("kind") == "watching"), None)
