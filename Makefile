@@ -30,7 +30,7 @@ test: $(STAMP) ## everything, some 20 minutes on 2 cores; ends with what was ski
 lint: $(STAMP) ## ruff, yamllint, ansible-lint, changelog, plugin docs
 	@$(STAGES) ruff yamllint ansible-lint changelog docs-lint
 
-type: $(STAMP) ## mypy --strict over the utils
+type: $(STAMP) ## mypy --strict over the utils and the simulator
 	@$(STAGES) types
 
 unit: $(STAMP) ## unit and procedure tests (virtual time)

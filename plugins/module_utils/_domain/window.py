@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Seen
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import WRAP_S, uptime_advance
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 # By what factor the unit's clock may part from ours over a window: readings jitter, whole seconds are counted.
@@ -59,11 +60,18 @@ def _end(samples: Sequence[S], first: int, bounds: Bounds, holds: Callable[[S], 
 
 
 def _change(older: S, newer: S, holds: Callable[[S], bool]) -> str:
-    if older.uptime_s is None or newer.uptime_s is None or newer.uptime_s <= older.uptime_s:
+    if not _ticked(older, newer):
         return STILL
     if older.discrete != newer.discrete or older.who != newer.who:
         return "a value changed"
     return "" if holds(older) else "a check did not hold"
+
+
+def _ticked(older: Seen, newer: Seen) -> float:
+    """Seconds by which the unit's own clock went on; 0: it did not, or began anew by more than its 497 days."""
+    if older.uptime_s is None or newer.uptime_s is None:
+        return 0.0
+    return uptime_advance(older.uptime_s, newer.uptime_s, newer.at_s - older.at_s) or 0.0
 
 
 def stable(window: Window[S], now_s: float, bounds: Bounds) -> Found:
@@ -78,6 +86,8 @@ def stable(window: Window[S], now_s: float, bounds: Bounds) -> Found:
     if age >= bounds.fresh_s:
         return Found(False, f"{text}, the newest is {age:.0f} s old", missing=True)
     ticked = (newest.uptime_s or 0.0) - (oldest.uptime_s or 0.0)
+    # From one sample to the next it went on; so what is less than before has begun anew after its 497 days.
+    ticked += WRAP_S if ticked < 0 else 0.0
     if not span / CLOCK_TOLERANCE <= ticked <= span * CLOCK_TOLERANCE:
         # A unit whose own clock does not run with ours is cached, or declares a speed that it does not have.
         return Found(False, f"{text}, but its own clock advanced {ticked:.0f} s")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import MAX_POLL_S, Bounds, Seen, Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import WRAP_S, restarted
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.signals import stop_if_asked
 from ansible_collections.dcops.apc.plugins.module_utils._transport.errors import TransportError
@@ -54,6 +55,8 @@ class Observer(Generic[S]):
         self._unbroken_since: float | None = None
         self._unchanged_since: float | None = None
         self._anchor: S | None = None
+        self._anchor_s: float | None = None
+        self._begun_anew_s = 0.0
         self._polling = False
         self.on_sample: Callable[[S, S | None], None] = lambda sample, before: None
 
@@ -67,6 +70,7 @@ class Observer(Generic[S]):
         self.samples.clear()
         self.good = None
         self.breaks = self.restarts = self.gaps = 0
+        self._begun_anew_s = 0.0
 
     def poll(self) -> S:
         """One sample now. Raises Interrupted where a signal was noted: whoever measures before he acts asks here."""
@@ -108,10 +112,13 @@ class Observer(Generic[S]):
             return
         silent_s = sample.at_s - before.at_s
         self.gaps += silent_s > self.bounds.gap_s
-        # Equal is no restart: some clocks count whole seconds. Where it stands still, _out_of_step finds out.
-        reset = sample.uptime_s is None or before.uptime_s is None or sample.uptime_s < before.uptime_s
+        # Where its clock stands still, _out_of_step finds out.
+        reset = sample.uptime_s is None or before.uptime_s is None or restarted(before, sample)
         if reset:
             self.restarts += 1
+            self._begun_anew_s = 0.0
+        elif (sample.uptime_s or 0.0) < (before.uptime_s or 0.0):
+            self._begun_anew_s += WRAP_S
         changed = reset or self._out_of_step(sample) or before.watched != sample.watched
         if changed:
             self._unchanged_since = sample.at_s
@@ -121,14 +128,18 @@ class Observer(Generic[S]):
 
     def _begin_watch(self, sample: S) -> None:
         self._unbroken_since = sample.at_s
-        self._anchor = sample
+        self._anchor, self._anchor_s = sample, self._uptime_of(sample)
+
+    def _uptime_of(self, sample: S) -> float | None:
+        """With the times that its clock began anew while it was watched."""
+        return None if sample.uptime_s is None else sample.uptime_s + self._begun_anew_s
 
     def _out_of_step(self, sample: S) -> bool:
         """Does the unit's own clock part from ours? Then answers are cached, or its declared speed is not true."""
-        anchor = self._anchor
-        if anchor is None or anchor.uptime_s is None or sample.uptime_s is None:
+        anchor, its = self._anchor, self._uptime_of(sample)
+        if anchor is None or self._anchor_s is None or its is None:
             return False
-        ours, its = sample.at_s - anchor.at_s, sample.uptime_s - anchor.uptime_s
+        ours, its = sample.at_s - anchor.at_s, its - self._anchor_s
         return abs(ours - its) > self.bounds.gap_s + STEP_SHARE * ours
 
     def due(self, silent_s: float = 0.0) -> bool:
@@ -174,7 +185,7 @@ class Observer(Generic[S]):
             since = self._unchanged_since
         elif good is None or now - good.at_s > max(WATCH_GAP_S, self.bounds.gap_s):
             since = None
-        return Watch(now, good.uptime_s if good else None, since)
+        return Watch(now, self._uptime_of(good) if good else None, since)
 
     def carry(self, seconds: float) -> None:
         """An earlier process had watched for so long without a break, and nothing has broken since."""

@@ -56,6 +56,22 @@ def test_never_settled_before_the_download_is_over(delay_s: float, during: str, 
     assert case.device.oracle_plug_ok("A", strict=True)
 
 
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_download_whose_end_is_not_logged_is_reported(logged: bool, tmp_path: Path) -> None:
+    """SAFETY 5: over after 300 s in which nothing was broken, and reported as end_not_seen."""
+    case, times = start(tmp_path, Knobs(success_row=logged))
+    report = case.run()
+    assert "error" not in report, report["error"]
+    (settled,) = (record for record in report["evidence"]["summary"] if record["kind"] == "settled")
+    assert ("download begun" in settled["end_not_seen"]) is not logged
+    assert ("end_not_seen: the log shows no end" in case.bench.lines) is not logged
+    if not logged:
+        assert times["settled"] - moments(case, "controller download begun")[-1] >= 300.0
+    # A later run has nothing to report of it: that end was watched.
+    again = case.run()
+    assert "error" not in again and not any(one.get("end_not_seen") for one in again["evidence"]["summary"])
+
+
 @pytest.mark.parametrize("ats", ["stale", "minus_one", "absent"])
 @pytest.mark.parametrize("gap_s", [0.0, 14.0])
 def test_whatever_the_objects_read_meanwhile(ats: str, gap_s: float, tmp_path: Path) -> None:

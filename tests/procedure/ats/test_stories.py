@@ -21,7 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks impor
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import PermitState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known
-from apcsim.knobs import Knobs
+from apcsim.knobs import UPTIME_WRAP_S, Knobs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "worlds"))
 from disk import Disk
@@ -268,6 +268,37 @@ def test_a_clock_that_was_set_back_is_reported(tmp_path: Path) -> None:
     assert "records of earlier runs are from later than now" in made.lines
     (record,) = (one for one in report["evidence"]["summary"] if one["kind"] == "later_than_now")
     assert record["records"] > 1 and record["newest"] > record["t"]
+
+
+# -- a clock that begins anew ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after_s", [1010.0, 1030.0, 1150.0, 1240.0])
+def test_the_end_of_497_days_stops_no_run(after_s: float, tmp_path: Path) -> None:
+    """In the window, in the watch, in mid-transfer: the card has not restarted."""
+    made, witness = healthy(tmp_path, Knobs(uptime_start_s=UPTIME_WRAP_S - after_s))
+    made.electrician()
+    report = made.run(job.do_upgrade)
+    assert "error" not in report, report["error"]
+    assert witness.wrong == [] and sound(made)
+    assert "restarted, and not by" not in made.lines
+
+
+@pytest.mark.parametrize("before_s", [0.0, 1.0, 3.0])
+def test_a_restart_at_the_end_of_497_days_stops_it(before_s: float, tmp_path: Path) -> None:
+    made, witness = healthy(tmp_path, Knobs(uptime_start_s=UPTIME_WRAP_S - 1150.0))
+    made.electrician()
+    due = made.clock.now() + 150.0 - before_s
+
+    def restart(now: float) -> None:
+        if now >= due:
+            made.clock.on_sleep.remove(restart)
+            made.device.fault("card_restarts")
+
+    made.clock.on_sleep.append(restart)
+    report = made.run(job.do_upgrade)
+    assert "restarted, and not by this run" in report["error"]["message"], report
+    assert witness.wrong == [] and sound(made)
 
 
 # -- 10: nothing to send, nothing to give up -------------------------------------------------------------------------

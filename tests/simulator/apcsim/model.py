@@ -302,8 +302,9 @@ class Unit:
         ready, unready = (self._view or self._current()).request(oids)
         answers = list(ready)
         for at in unready:
-            name, _value = answers[at]
-            answers[at] = (name, self.card.uptime_ticks)
+            answer = answers[at]
+            if answer is not None:
+                answers[at] = (answer[0], self.card.uptime_ticks)
         return answers
 
     def snmp_set(self, oid: Oid, value: int | bytes | Oid, who: str = "", may: bool = True) -> str:

@@ -244,12 +244,13 @@ class Community:
                 if name:
                     return ERRORS.get(name, ERRORS["genErr"])[version], index, b""
             return 0, 0, b"".join(_varbind(oid, _wrap(tag, body)) for oid, tag, body in asked)
+        oids = [one[0] for one in asked]
         if pdu_type == GETBULK:
-            answers = bulk(unit, [oid for oid, _unused, _unused in asked], second, third)
+            answers = bulk(unit, oids, second, third)
         elif pdu_type == GETNEXT:
-            answers = [(oid, unit.snmp_next(oid)) for oid, _unused, _unused in asked]
+            answers = [(oid, unit.snmp_next(oid)) for oid in oids]
         else:
-            answers = [(oid, lookup(unit, oid)) for oid, _unused, _unused in asked]
+            answers = [(oid, lookup(unit, oid)) for oid in oids]
         out = []
         for index, (oid, found) in enumerate(answers, 1):
             if found is not None:

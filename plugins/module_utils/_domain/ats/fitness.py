@@ -16,6 +16,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.bulletins im
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage, check_package
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found
 
 
@@ -65,10 +66,6 @@ def _fits(
     )
     shown = f"AOS {package.aos.version}, app {package.app.version}" if package.aos and package.app else "incomplete"
     return Found(not problems, "; ".join(problems) or shown)
-
-
-def restarted(before: Sample, sample: Sample) -> bool:
-    return sample.uptime_s is not None and before.uptime_s is not None and sample.uptime_s < before.uptime_s
 
 
 CARD = "card serial"

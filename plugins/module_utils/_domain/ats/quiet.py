@@ -89,7 +89,7 @@ def controller_quiet(log: LogFacts, watch: Watch) -> Found:
         return Found(False, "uptime not known", missing=True)
     if download_open(log, watch):
         return Found(False, f"a download into the controller may be going on: {log.begun}", missing=True)
-    note = " (a begun download's end was not seen)" if log.begun else ""
+    note = " (end_not_seen: a begun download's end was not seen)" if log.begun else ""
     twice = log.doubled
     if watch.uptime_s < SHORT_UPTIME_S * twice:
         return Found(False, f"uptime {watch.uptime_s:.0f} s of {SHORT_UPTIME_S * twice:.0f} s", missing=True)

@@ -85,6 +85,8 @@ class Settling:
 
     def _conclude(self) -> None:
         unit, card = self.unit, self.unit.observer.newest.identity
+        # Of what a run before has watched to its end nothing is reported again.
+        end_not_seen = unit.log.facts().begun
         if unit.permit.state is PermitState.SETTLING or unit.permit.unsettled:
             unit.keeper.send(What.SETTLED)
         unit.keeper.files.pop("app", None)
@@ -96,8 +98,11 @@ class Settling:
             unit=unit.unit_facts(),
             ended=unit.log.begun_rows(),
             uptime_s=unit.observer.newest.uptime_s,
+            end_not_seen=end_not_seen,
         )
         unit.say("settled", "settled")
+        if end_not_seen:
+            unit.say(f"end_not_seen: the log shows no end of the download ({end_not_seen})", "end_not_seen")
 
     # -- every sample --------------------------------------------------------------------------------------------
 

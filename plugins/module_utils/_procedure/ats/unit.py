@@ -25,7 +25,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.fitness impo
     another_unit,
     foreign_hand,
     names_of,
-    restarted,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import (
     VOID,
@@ -47,6 +46,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import Ev
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside

@@ -21,6 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ups.update_log i
     unended_update,
     update_events,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.observe import Observer
@@ -228,7 +229,7 @@ def _disturbance(before: UpsSample, sample: UpsSample, expect_change: bool) -> s
         return "another UPS answers: its serial number changed"
     if expect_change:
         return ""
-    if _restarted(before, sample):
+    if restarted(before, sample):
         return "the card restarted, and not by this run"
     if _differ(before.ups.firmware.raw, sample.ups.firmware.raw):
         return "the UPS's firmware changed, and not by this run"
@@ -238,7 +239,3 @@ def _disturbance(before: UpsSample, sample: UpsSample, expect_change: bool) -> s
 def _differ(before: str | None, after: str | None) -> bool:
     """Both were read and they are not the same; a value that is missing now proves nothing."""
     return bool(before) and bool(after) and before != after
-
-
-def _restarted(before: UpsSample, sample: UpsSample) -> bool:
-    return before.uptime_s is not None and sample.uptime_s is not None and sample.uptime_s < before.uptime_s

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import CardIdentity
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import WRAP_S
 from ansible_collections.dcops.apc.plugins.module_utils._domain.window import CLOCK_TOLERANCE, stable, window_of
 
 
@@ -158,3 +159,14 @@ def test_whatever_is_called_stable_keeps_every_word(
     assert len({(one.discrete, one.who) for one in kept}) == 1 and all(one.answered and one.fine for one in kept)
     for older, newer in itertools.pairwise(kept):
         assert newer.at_s - older.at_s <= 5.0 and (newer.uptime_s or 0) > (older.uptime_s or 0)
+
+
+@pytest.mark.parametrize("at", range(1, 17))
+def test_the_end_of_497_days_interrupts_nothing_and_a_restart_does(at: int) -> None:
+    start = WRAP_S - 2.0 * at + 0.5
+    samples = [replace(one, uptime_s=(start + 2.0 * n) % WRAP_S) for n, one in enumerate(row(17))]
+    assert samples[at].uptime_s == pytest.approx(0.5, abs=0.01) and ok(samples)
+    # A card that restarts just then is silent for a while, or its clock does not fit.
+    silent = [replace(one, at_s=one.at_s + (40.0 if n >= at else 0.0)) for n, one in enumerate(samples)]
+    odd = [replace(one, uptime_s=(one.uptime_s or 0.0) + (4.0 if n >= at else 0.0)) for n, one in enumerate(samples)]
+    assert not ok(silent) and not ok(odd)

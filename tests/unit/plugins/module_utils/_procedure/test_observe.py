@@ -24,6 +24,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.events import parse_event_log
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds, Watch
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import WRAP_S
 from ansible_collections.dcops.apc.plugins.module_utils._domain.values import known, not_fitted
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.logbook import LogTracker
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe import AtsObserver
@@ -186,6 +187,27 @@ def test_a_restart_begins_the_watch_anew() -> None:
     card.uptime = lambda now: now - began
     card.go_on(20.0)
     assert card.observer.restarts == 1 and card.unbroken_s() <= 22.0
+
+
+def test_the_end_of_497_days_breaks_no_watch() -> None:
+    card = Card(lambda now: (WRAP_S - 60.0 + now - 1000.0) % WRAP_S)
+    card.go_on(400.0)
+    assert card.observer.restarts == card.observer.breaks == 0
+    assert card.unbroken_s() == pytest.approx(400.0, abs=3.0)
+    newest, watched = card.observer.newest.uptime_s, card.observer.watch().uptime_s
+    assert newest is not None and newest < 400.0, "it has begun anew"
+    # The card is no younger for it: nothing waits for 300 s again.
+    assert watched == pytest.approx(WRAP_S - 60.0 + 400.0, abs=3.0)
+
+
+def test_a_restart_at_the_end_of_497_days_is_a_restart() -> None:
+    card = Card(lambda now: WRAP_S - 60.0 + now - 1000.0 if now < 1060.0 else now - 1060.0)
+    card.go_on(58.0)
+    card.silent_until = 1085.0
+    card.go_on(100.0)
+    assert card.observer.restarts == card.observer.breaks == 1 and card.unbroken_s() < 80.0
+    watched = card.observer.watch().uptime_s
+    assert watched is not None and watched < 110.0
 
 
 @pytest.mark.parametrize(
