@@ -21,9 +21,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import 
     counter_of,
     digest_of,
     is_fresh,
-    of_this_unit,
     stamp_of,
-    units_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._report.version import VERSION
@@ -36,11 +34,9 @@ __all__ = [
     "is_fresh",
     "keys_in",
     "last_word",
-    "of_this_unit",
     "open_runs",
     "related_keys",
     "unfinished",
-    "units_of",
     "who",
 ]
 
