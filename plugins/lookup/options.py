@@ -18,8 +18,10 @@ description:
   - A variable that begins with the prefix and is not known is refused, with the name that was probably meant. A
     misspelled option would otherwise silently switch off what it was meant for.
   - Variables that begin with an underscore and the prefix are the role's or playbook's own, and so are those of
-    O(left). One that comes from outside, as an extra variable or as a parameter of the role, is refused, because it
-    would hide what was measured.
+    O(left). One that comes from outside, as an extra variable, out of the inventory or as a parameter of the role, is
+    refused, because it would hide what was measured or stand for what was not.
+  - C(ansible_failed_result) and C(ansible_failed_task) as extra variables are refused as well. They would hide why a
+    step failed.
 options:
   _terms:
     description:
@@ -126,6 +128,8 @@ from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 _COLLECTION = "dcops.apc."
+# What Ansible sets for a rescue, and what a rescue tells a person by.
+_OF_A_RESCUE = ("ansible_failed_result", "ansible_failed_task")
 _OPTIONS = ("module", "also", "role", "own", "left", "internal_only", "refusal", "without", "names")
 
 
@@ -172,14 +176,16 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def _foreign(self, prefix: str, given: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
         """The refusal of what only the role or playbook itself may set."""
         left = {prefix + name for name in given["left"]}
+        extra = load_extra_vars(self._loader)
         own = [name for name in variables if name.startswith("_" + prefix) or name in left]
+        own += [name for name in _OF_A_RESCUE if name in extra]
         if not own:
             return ""
-        extra, kept = load_extra_vars(self._loader), _facts_of_host(variables)
+        registered = _registered(variables)
         written = variables_of(given["role"]) if given["role"] else {}
-        # A registered result beats everything but extra variables and parameters. It is among what is known of the
-        # host; what is there and hidden by something else is not the same.
-        genuine = {name for name in own if _same(name, variables, kept) or _same(name, variables, written)}
+        # A registered result beats everything but extra variables and parameters; one that such a thing hides is not
+        # the same. What the inventory gives beats nothing, but counts as long as nothing is registered.
+        genuine = {name for name in own if _same(name, variables, registered) or _same(name, variables, written)}
         foreign = [name for name in own if name in extra or name not in genuine]
         if not foreign:
             return ""
@@ -193,13 +199,16 @@ def _same(name: str, variables: Mapping[str, Any], others: Mapping[str, Any]) ->
     return name in others and bool(others[name] == variables[name])
 
 
-def _facts_of_host(variables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is known of the host beside any task or role: registered results, facts, inventory, extra variables."""
-    hostvars, host = variables.get("hostvars"), variables.get("inventory_hostname")
-    if hostvars is None or host is None or host not in hostvars:
-        return {}
-    facts: Mapping[str, Any] = hostvars.raw_get(host)
-    return facts
+def _registered(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What tasks of this very run have registered or set for the host.
+
+    hostvars shows it mixed with the inventory, so it is read where every core from 2.16 to 2.21 keeps it. On one that
+    keeps it elsewhere nothing is genuine, and all is refused.
+    """
+    manager = getattr(variables.get("hostvars"), "_variable_manager", None)
+    kept: Mapping[str, Any] = getattr(manager, "_nonpersistent_fact_cache", {})
+    found: Mapping[str, Any] = kept.get(str(variables.get("inventory_hostname")), {})
+    return found
 
 
 def readable(value: Any) -> Any:

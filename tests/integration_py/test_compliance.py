@@ -654,15 +654,39 @@ def test_the_role_knows_its_options_and_hands_all_of_them_on() -> None:
     assert set(role_file("defaults/main.yml")) <= set(options)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["_ups_ap9624_fails", "_ups_ap9624_broken", "_ups_ap9624_answer", "_ups_ap9624_options", "ups_ap9624_finding"],
-)
-def test_what_decides_cannot_be_given(name: str, fleet: Fleet, plays: Any) -> None:
-    """With -e ups_ap9624_fails=false no gap ever failed a run."""
-    play = plays(fleet, COMPLIANCE, "-l", "gap,fixed", "-e", json.dumps({name: {}}))
+def test_what_decides_cannot_be_given(fleet: Fleet, plays: Any) -> None:
+    """With -e ups_ap9624_fails=false no gap ever failed a run; and the inventory passed for what was found."""
+    results = {"_ups_ap9624_broken", "_ups_ap9624_answer", "ups_ap9624_finding"}
+    given = {*results, "_ups_ap9624_fails", "_ups_ap9624_options", "_ups_ap9624_report"}
+    play = plays(fleet, COMPLIANCE, "-l", "gap,fixed", "-e", json.dumps({name: {} for name in given}))
     assert play.wait() == 2
-    assert f"{name} cannot be given" in flat(play) and "Judge the UPS" not in play.text and fleet.written() == []
+    assert f"{', '.join(sorted(given))} cannot be given" in flat(play)
+    assert "Judge the UPS" not in play.text and fleet.written() == []
+
+    fleet.shared |= {name: {"status": "fixed", "report": {}} for name in (*results, "compliance_report_result")}
+    fleet.write()
+    book = fleet.folder / "own.yml"
+    roles = (
+        ("ups_ap9624", "judge"),
+        ("ups_ap9624", "policy"),
+        ("compliance_report", "ready"),
+        ("compliance_report", "main"),
+    )
+    tasks = []
+    for role, entry in roles:
+        tried = {"name": entry, "ansible.builtin.include_role": {"name": f"dcops.apc.{role}", "tasks_from": entry}}
+        said = {
+            "name": "Go on",
+            "ansible.builtin.debug": {"msg": f"{role} {entry}: {{{{ ansible_failed_result.msg }}}}"},
+        }
+        tasks.append({"name": entry, "block": [tried], "rescue": [said]})
+    book.write_text(yaml.safe_dump([{"name": "Own", "hosts": "gap", "gather_facts": False, "tasks": tasks}]))
+    play = plays(fleet, str(book))
+    assert play.wait() == 0, play.text
+    for role, entry in roles:
+        refused = ", ".join(sorted(results)) if role == "ups_ap9624" else "compliance_report_result"
+        assert f"{role} {entry}: {refused} cannot be given" in flat(play)
+    assert "Judge the UPS" not in play.text and fleet.written() == []
 
 
 def test_the_role_speaks_the_words_of_the_report() -> None:

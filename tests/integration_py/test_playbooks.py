@@ -446,23 +446,28 @@ def test_a_misspelled_variable_is_refused(site: rig.Site, unit: rig.Device, play
     assert_untouched(unit)
 
 
+RESULTS = ("_ats_upgrade_done", "ats_upgrade_observation", "ats_upgrade_result")
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("given", "inventory", "words"),
     [
         # With -e ats_upgrade_until=ready all was green, the secondary out, and restore never ran.
-        "ats_upgrade_until",
-        "ats_upgrade_step",
-        "ats_upgrade_observation",
-        "ats_upgrade_result",
-        "_ats_upgrade_options",
-        "_ats_upgrade_done",
+        (("ats_upgrade_step", "ats_upgrade_until"), False, "Unknown variables ats_upgrade_step, ats_upgrade_until"),
+        (("_ats_upgrade_options", *RESULTS, "ansible_failed_result"), False, "cannot be given"),
+        # What is a result only as long as nothing else is registered.
+        (RESULTS, True, "cannot be given"),
     ],
 )
-def test_what_decides_cannot_be_given(site: rig.Site, unit: rig.Device, plays: Any, name: str) -> None:
-    site.add(unit)
-    play = plays(site, UPGRADE, "-e", json.dumps({name: "ready"}))
+def test_what_decides_cannot_be_given(
+    site: rig.Site, unit: rig.Device, plays: Any, given: tuple[str, ...], inventory: bool, words: str
+) -> None:
+    forged: dict[str, Any] = {name: {"entry": {"kind": "unchanged"}} for name in given}
+    site.add(unit, **(forged if inventory else {}))
+    play = plays(site, UPGRADE, "-e", json.dumps({} if inventory else forged))
     assert play.wait() == 2
-    assert f"{name} cannot be given" in flat(play) or f"Unknown variable {name}" in flat(play)
+    said = flat(play)
+    assert (words if words.startswith("Unknown") else f"{', '.join(sorted(given))} {words}") in said
     assert "you may" not in play.text and site.evidence() == []
     assert_untouched(unit)
 

@@ -98,8 +98,8 @@ def made(tmp_path: Path) -> Iterator[Any]:
 def play(site: Site) -> Iterator[Any]:
     started: list[rig.Play] = []
 
-    def run(status: int, *options: str, limit_s: float = 170, **more: Any) -> str:
-        started.append(rig.Play(site, RECOVERY, *options, **more))
+    def run(status: int, *options: str, limit_s: float = 170, book: str = RECOVERY, **more: Any) -> str:
+        started.append(rig.Play(site, book, *options, **more))
         assert started[-1].wait(limit_s) == status, started[-1].text
         # The yaml form of results folds long lines.
         text = " ".join(started[-1].text.split())
@@ -152,7 +152,11 @@ def electrician(unit: rig.Device) -> rig.Electrician:
 # --- a unit that is in order --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", [(), ("--check",)])
+# As a survey in AWX leaves its fields.
+BLANK = {f"ats_recovery_{name}": "" for name in ("only", "method", "under_warranty", "busy_timeout_s", "snmp_version")}
+
+
+@pytest.mark.parametrize("check", [(), ("--check", "-e", json.dumps(BLANK))])
 def test_a_healthy_unit_is_left_as_it_is(check: tuple[str, ...], site: Site, made: Any, play: Any) -> None:
     unit = made(device="ap7724")
     site.take(unit)
@@ -477,11 +481,55 @@ def test_a_misspelled_variable_is_refused(site: Site, made: Any, play: Any) -> N
     assert unit.truth()["logins"] == []
 
 
-def test_what_comes_next_cannot_be_given_from_outside(site: Site, made: Any, play: Any) -> None:
+FORGED_LOOK = {"next_step": "send", "method": "recovery", "found": ["FORGED: all well"], "loads_off": True}
+
+
+def test_what_decides_cannot_be_given(site: Site, made: Any, play: Any) -> None:
+    """With the options replaced, in which the refusal stood, a forged look was shown and what sends was run."""
     unit = made()
     site.take(unit)
-    assert "_ats_recovery_look cannot be given" in play(2, "-e", '{"_ats_recovery_look": {"next_step": "send"}}')
-    assert unit.truth()["logins"] == []
+    options = {name: site.hosts[unit.name]["ats_recovery_" + name] for name in ("snmp_port", "username", "password")}
+    given: dict[str, Any] = {f"_ats_recovery_{name}": options for name in ("looks", "moves", "waits")}
+    given |= {"_ats_recovery_look": FORGED_LOOK, "ansible_failed_result": {"next_action": "FORGED: reconnect"}}
+    text = play(2, "-e", json.dumps(given))
+    assert f"{', '.join(sorted([*given]))} cannot be given" in text
+    assert "FORGED" not in text and "Send the app" not in text
+
+    # Out of the inventory, which counts as long as nothing else is registered; and by what lists the rest.
+    kept: dict[str, Any] = {
+        "_ats_recovery_bundle": {"dest": "/FORGED.zip"},
+        "_ats_recovery_kept": {"evidence": {"path": "/x"}},
+    }
+    site.take(unit, **kept)
+    text = play(2, "-e", "not_started=FORGED")
+    assert "_ats_recovery_bundle, _ats_recovery_kept cannot be given" in text and "FORGED" not in text
+    assert "has stopped. Not started: no further unit was planned" in text
+
+    # A file of the role that is no step of it.
+    site.take(unit)
+    assert 'There is no step "_send": ats_recovery_only is diagnose' in play(2, "-e", "ats_recovery_only=_send")
+    assert unit.truth()["logins"] == [] and not site.state_dir.exists()
+
+
+def test_a_play_of_ones_own_gets_no_further(site: Site, made: Any, play: Any) -> None:
+    """Two units at a time; and the file that sends, without a diagnosis, by a parameter of the role."""
+    unit = made()
+    site.take(unit)
+    site.hosts["ats-24"] = dict(site.hosts[unit.name])
+    site.take(unit)
+    tasks = []
+    for entry, variables in (("main", {}), ("diagnose", {}), ("_send", {"_ats_recovery_look": FORGED_LOOK})):
+        role = {"name": "dcops.apc.ats_recovery", "tasks_from": entry}
+        tried = {"name": entry, "ansible.builtin.include_role": role, "vars": variables}
+        said = {"name": "Go on", "ansible.builtin.debug": {"msg": f"{entry}: {{{{ ansible_failed_result.msg }}}}"}}
+        tasks.append({"name": entry, "block": [tried], "rescue": [said]})
+    book = site.folder / "own.yml"
+    book.write_text(yaml.safe_dump([{"name": "Own", "hosts": "ats", "gather_facts": False, "tasks": tasks}]))
+    text = play(0, book=str(book))
+    for entry in ("main", "diagnose"):
+        assert text.count(f"{entry}: 2 units are worked on at a time (ats-23, ats-24)") == 2
+    assert text.count("_send: _ats_recovery_look cannot be given") == 2
+    assert unit.truth()["logins"] == [] and not site.state_dir.exists()
 
 
 # --- evidence of earlier runs -------------------------------------------------------------------------------
@@ -594,7 +642,7 @@ def test_config_backup_module_is_silent_and_idempotent(site: Site, made: Any) ->
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "ats_recovery"
 # Only these can touch a unit, and each asks the guard; nothing here runs a command or moves a file.
 ALLOWED = {f"dcops.apc.{name}" for name in ("ats_firmware", "ats_wait", "ats_recovery_info", "support_bundle")}
-ALLOWED |= {f"ansible.builtin.{name}" for name in ("debug", "fail", "include_tasks")}
+ALLOWED |= {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "include_tasks")}
 KEYWORDS = {"name", "when", "register", "failed_when", "block", "rescue", "module_defaults"}
 WORDS = ROLE.parents[1] / "plugins" / "module_utils" / "_domain" / "ats" / "recovery_words.py"
 
@@ -624,6 +672,22 @@ def test_the_role_only_chooses() -> None:
         every += text
     assert len((ROLE / "vars" / "main.yml").read_text().splitlines()) <= 25
     assert [step.value for step in NextStep if f"'{step.value}'" not in every] == []
+
+
+def test_each_entry_and_what_can_send_begins_with_what_is_refused() -> None:
+    entries = set(yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"])
+    files = {path.stem: yaml.safe_load(path.read_text()) for path in (ROLE / "tasks").glob("*.yml")}
+    sends = {
+        name
+        for name, content in files.items()
+        for task in tasks_of(content)
+        if (task.get("dcops.apc.ats_firmware") or {}).get("step") == "upgrade"
+    }
+    assert entries == {name for name in files if not name.startswith("_")} and sends == {"_send", "_watch"}
+    for name in entries | sends:
+        assert files[name][0].get("ansible.builtin.include_tasks") == "_begin.yml", name
+    playbook = ROLE.parents[1] / "playbooks" / "ats_recovery.yml"
+    assert f"in {sorted(entries, reverse=True)}" in playbook.read_text()
 
 
 def test_every_option_reaches_a_module() -> None:

@@ -22,8 +22,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import 
     counter_of,
     digest_of,
     is_fresh,
-    of_this_unit,
-    units_of,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.records import record_in, writable
@@ -36,9 +34,7 @@ __all__ = [
     "history",
     "is_fresh",
     "keys_in",
-    "of_this_unit",
     "related_keys",
-    "units_of",
     "who",
 ]
 

@@ -13,13 +13,9 @@ from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import standing
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._domain.whose import of_this_unit, units_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.keeper import Opened, opened
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import (
-    chain,
-    counter_of,
-    of_this_unit,
-    units_of,
-)
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import chain, counter_of
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import history, keys_in, related_keys
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.state import (
@@ -126,7 +122,7 @@ def _of_one_unit(records: list[Record], keys: Iterable[str]) -> tuple[list[Recor
             mine = {kind: usable_serial(str(unit.get(f"{kind}_serial") or "")) for kind in ("card", "ats")}
             if mine["card"] or mine["ats"]:
                 card, ats = mine["card"], mine["ats"]
-    kept, others = of_this_unit(records, card, ats)
+    kept, others = of_this_unit(records, card_serial=card, ats_serial=ats)
     # One chain may hold units that never were at this address.
     near = {record["run"] for record in others if wanted & {str(key) for key in record.get("keys") or ()}}
     return kept, [record for record in others if record["run"] in near]

@@ -22,9 +22,10 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery imp
     NextStep,
     Picture,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import Case, case_of, of_this_unit
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import Case, case_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_words import PICTURES
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
+from ansible_collections.dcops.apc.plugins.module_utils._domain.whose import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import DeviceClock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
@@ -202,11 +203,11 @@ def _address_key(params: Mapping[str, Any]) -> str:
 
 def _evidence(
     params: Mapping[str, Any], store: StateDir, ats: Mapping[str, Any] | None, nmc: Mapping[str, Any]
-) -> tuple[list[Mapping[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     folder = store.folder("evidence", bool(nmc.get("simulated")))
     keys = [*_keys(ats, nmc), _address_key(params)]
     every = history(folder, keys) if folder.is_dir() else []
-    records = of_this_unit(every, (ats or {}).get("serial"), nmc.get("serial"))
+    records, _others = of_this_unit(every, card_serial=nmc.get("serial"), ats_serial=(ats or {}).get("serial"))
     return records, _files(folder, keys, {str(record.get("run")) for record in records})
 
 

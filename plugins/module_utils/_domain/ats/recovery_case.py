@@ -17,7 +17,6 @@ from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import SECONDARY
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, FileState, Sending
-from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 
 # An outage is planned for hours; the readings and the log of before it are what the cold start is proved against.
 BASELINE_MAX_AGE = timedelta(hours=24)
@@ -77,22 +76,6 @@ def in_order(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _counter(record: Mapping[str, Any]) -> int | None:
     number = record.get("n")
     return number if isinstance(number, int) and not isinstance(number, bool) else None
-
-
-def of_this_unit(
-    records: Iterable[Mapping[str, Any]], ats_serial: str | None, card_serial: str | None
-) -> list[Mapping[str, Any]]:
-    """Without the runs of a unit of which a serial that is known on both sides differs (SAFETY 2)."""
-    given = list(records)
-    mine = {"ats_serial": usable_serial(ats_serial), "card_serial": usable_serial(card_serial)}
-    others = set()
-    for record in given:
-        unit = record.get("unit")
-        if record.get("kind") == "run" and isinstance(unit, Mapping):
-            seen = {key: usable_serial(str(unit.get(key) or "")) for key in mine}
-            if any(mine[key] and seen[key] and mine[key] != seen[key] for key in mine):
-                others.add(str(record.get("run", "")))
-    return [record for record in given if str(record.get("run", "")) not in others]
 
 
 def case_of(records: Iterable[Mapping[str, Any]]) -> Case:

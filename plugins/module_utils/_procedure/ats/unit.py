@@ -48,6 +48,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
 from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
+from ansible_collections.dcops.apc.plugins.module_utils._domain.whose import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.aside import Aside
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import Carry
@@ -61,7 +62,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.observe i
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.options import Options, Peer, Sent
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.peers import Peers
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.said import Said
-from ansible_collections.dcops.apc.plugins.module_utils._procedure.chain import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.clock import Clock
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.run import Progress, Run
@@ -212,7 +212,7 @@ class Unit(Run[Sample]):
         good = self.observer.good
         if good is None:
             return records
-        kept, others = of_this_unit(records, good.identity.serial, good.ats.serial)
+        kept, others = of_this_unit(records, card_serial=good.identity.serial, ats_serial=good.ats.serial)
         facts = [record["unit"] for record in others if isinstance(record.get("unit"), dict)]
         self.others = sorted({f"{unit.get('model')}, serial {unit.get('ats_serial')}" for unit in facts})[:5]
         return kept

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,10 +37,11 @@ SECRET = "correct-horse-battery"
 
 
 class HostVars(dict[str, dict[str, Any]]):
-    """As Ansible's: what is known of a host beside any task or role."""
+    """As Ansible's, which keeps apart what tasks have registered."""
 
-    def raw_get(self, host: str) -> dict[str, Any]:
-        return self[host]
+    def __init__(self, host: str, registered: dict[str, Any]) -> None:
+        super().__init__({host: registered})
+        self._variable_manager = SimpleNamespace(_nonpersistent_fact_cache={host: registered})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,8 +175,8 @@ def test_a_wrong_call_is_refused(how: dict[str, Any]) -> None:
         options({}, **how)
 
 
-def internal(value: Any, known: dict[str, Any]) -> dict[str, Any]:
-    hostvars = HostVars({"ats-01": known})
+def internal(value: Any, registered: dict[str, Any]) -> dict[str, Any]:
+    hostvars = HostVars("ats-01", registered)
     return {"_rack_verdict": value, "inventory_hostname": "ats-01", "hostvars": hostvars}
 
 
@@ -187,15 +189,40 @@ def test_an_internal_name_is_refused_from_the_command_line(extra: dict[str, Any]
 
 
 @pytest.mark.usefixtures("extra")
-@pytest.mark.parametrize("known", [{}, {"_rack_verdict": {"ok": False}}])
-def test_an_internal_name_is_refused_as_a_parameter_of_the_role(known: dict[str, Any]) -> None:
-    """Such a parameter hides what was registered, which the host's own variables still show."""
+@pytest.mark.parametrize("registered", [{}, {"_rack_verdict": {"ok": False}}])
+def test_an_internal_name_is_refused_as_a_parameter_of_the_role(registered: dict[str, Any]) -> None:
+    """Such a parameter hides what was registered."""
     with pytest.raises(AnsibleError, match="_rack_verdict cannot be given"):
-        options(internal({"ok": True}, known))
+        options(internal({"ok": True}, registered))
+
+
+@pytest.mark.usefixtures("extra")
+def test_an_internal_name_is_refused_out_of_the_inventory() -> None:
+    """hostvars shows it as it shows what was registered, and nothing was."""
+    variables = internal({"ok": True}, {})
+    variables["hostvars"]["ats-01"] = {"_rack_verdict": {"ok": True}}
+    with pytest.raises(AnsibleError, match="_rack_verdict cannot be given"):
+        options(variables)
+
+
+@pytest.mark.usefixtures("extra")
+def test_on_a_core_that_keeps_results_elsewhere_nothing_is_genuine() -> None:
+    variables = internal({"ok": True}, {"_rack_verdict": {"ok": True}})
+    del variables["hostvars"]._variable_manager._nonpersistent_fact_cache
+    with pytest.raises(AnsibleError, match="_rack_verdict cannot be given"):
+        options(variables)
+
+
+def test_what_a_rescue_tells_by_is_refused_from_the_command_line(extra: dict[str, Any]) -> None:
+    variables = {"ansible_failed_result": {"next_action": "you may reconnect source A now"}, "rack_host": "x"}
+    assert options(variables) == {"host": "x"}
+    extra["ansible_failed_result"] = variables["ansible_failed_result"]
+    with pytest.raises(AnsibleError, match="ansible_failed_result cannot be given"):
+        options(variables, internal_only=True)
 
 
 def test_a_result_that_is_left_is_known_and_cannot_be_given(extra: dict[str, Any]) -> None:
-    variables = {"rack_result": 1, "inventory_hostname": "ats-01", "hostvars": HostVars({"ats-01": {"rack_result": 1}})}
+    variables = {"rack_result": 1, "inventory_hostname": "ats-01", "hostvars": HostVars("ats-01", {"rack_result": 1})}
     assert options(variables, left=["result"]) == {}
     with pytest.raises(AnsibleError, match="Unknown variable rack_result"):
         options(variables)

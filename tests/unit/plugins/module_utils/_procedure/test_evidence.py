@@ -30,10 +30,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence impo
     chain,
     history,
     is_fresh,
-    of_this_unit,
     open_records,
     related_keys,
-    units_of,
     who,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ups.open_starts import open_names, open_start
@@ -654,63 +652,6 @@ def test_a_user_that_the_container_does_not_know(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(evidence.getpass, "getuser", unknown)
     assert who()["user"] == f"uid {os.getuid()}"
-
-
-# --- whose evidence -----------------------------------------------------------------------------------------
-
-
-def unit(run: str, card: str = "", ats: str = "", kind: str = "run") -> dict[str, Any]:
-    """Serials are written short here: C1 is ZA15C1."""
-    card, ats = (text if len(text) > 2 or not text else f"za15{text}" for text in (card, ats))
-    return {"kind": kind, "run": run, "t": NOON.isoformat(), "unit": {"card_serial": card, "ats_serial": ats}}
-
-
-@pytest.mark.parametrize(
-    ("records", "kept"),
-    [
-        ([unit("a", "C1", "S1")], "a"),
-        ([unit("a", "C1", "S2")], ""),
-        ([unit("a", "C2", "S1")], ""),
-        ([unit("a", "C2", "S2")], ""),
-        # What is not known does not differ.
-        ([unit("a", "", "S1")], "a"),
-        ([unit("a", "C1", "")], "a"),
-        ([unit("a")], "a"),
-        ([unit("a", "C1", "UNKNOWN")], "a"),
-        ([unit("a", "c1", "s1")], "a"),
-        ([{"kind": "damaged", "run": "a"}], "a"),
-        # Another unit's run brings all its records with it, and no other run's.
-        ([unit("a", "C2", "S2"), {"kind": "permit", "run": "a"}, unit("b", "C1", "S1")], "b"),
-        # What our own file changed does not differ, over any number of such changes ...
-        ([unit("a", "C1", "S9"), {"kind": "sending", "run": "a"}, unit("a", "C1", "S1", "settled")], "aaa"),
-        (
-            [unit("b", "C1", "S8"), unit("a", "C1", "S9")]
-            + [{"kind": "sending", "run": "a"}, unit("a", "C1", "S1", "settled")]
-            + [{"kind": "sending", "run": "b"}, unit("b", "C1", "S9", "settled")],
-            "baaabb",
-        ),
-        # ... and without a file it was a hand that changed the unit.
-        ([unit("a", "C1", "S9"), unit("a", "C1", "S1", "backup"), unit("b", "C1", "S9")], "aa"),
-    ],
-)
-def test_whose_evidence_it_is(records: list[dict[str, Any]], kept: str) -> None:
-    mine, others = of_this_unit(records, "ZA15C1", "ZA15S1")
-    assert "".join(record["run"] for record in mine) == kept
-    assert len(mine) + len(others) == len(records)
-
-
-def test_without_a_serial_of_its_own_nothing_differs() -> None:
-    records = [unit("a", "C2", "S2"), unit("b", "C3", "S3")]
-    assert of_this_unit(records, None, None) == (records, [])
-    assert of_this_unit(records, "UPS_IDEN", "0000000") == (records, [])
-
-
-def test_the_others_are_named_once() -> None:
-    records = [unit("a", "C2", "S2"), unit("b", "C2", "S2"), unit("c", "C3", "S3"), {"kind": "end", "run": "c"}]
-    assert [found["ats_serial"] for found in units_of(of_this_unit(records, "ZA15C1", "ZA15S1")[1])] == [
-        "za15S2",
-        "za15S3",
-    ]
 
 
 # --- clocks that were wrong ---------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_cas
     baseline_kept,
     case_of,
     in_order,
-    of_this_unit,
 )
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileEvent, FileState, Sending
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.evidence import history
@@ -194,25 +193,6 @@ def test_no_history_that_ends_open_reads_closed() -> None:
                 if kind == "back":
                     expected = False
         assert case_of(records).open is expected, records
-
-
-@pytest.mark.parametrize(
-    ("ats", "card", "counts"),
-    [
-        ("5A1511T00001", None, True),
-        ("5A1511T00001", "ZA0000000002", True),
-        ("5A9999T00009", None, False),
-        (None, "ZA9999999999", False),
-        ("5A1511T00001", "ZA9999999999", False),
-        (None, None, True),
-        ("00000000", None, True),
-    ],
-)
-def test_another_units_evidence_does_not_count(ats: str | None, card: str | None, counts: bool) -> None:
-    records = run("a", "recovery", "recovery_attempt")
-    records[0]["unit"] = {"ats_serial": "5A1511T00001", "card_serial": "ZA0000000002"}
-    assert (of_this_unit(records, ats, card) == records) is counts
-    assert of_this_unit([{"kind": "damaged", "run": "x"}], ats, card), "nobody knows whose it is"
 
 
 @pytest.mark.parametrize(
