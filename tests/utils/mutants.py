@@ -329,9 +329,9 @@ MUTANTS = {
     ),
     "a log of before the 240 s is good enough": Mutant(
         SETTLE,
-        "if not facts.readable or facts.fetched_s < needed:\n            facts",
-        "if not facts.readable:\n            facts",
-        of_settle("test_never_settled_before_the_download_is_over[0.0-established]"),
+        "needed = now - self._watched(now, calm) + WATCH_S * twice",
+        "needed = now - self._watched(now, calm)",
+        of_settle("test_somebody_logs_in_meanwhile"),
     ),
     "what broke while the log was read": Mutant(
         SETTLE,

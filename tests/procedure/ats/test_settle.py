@@ -315,9 +315,10 @@ def test_a_busy_card_delays_the_log(tmp_path: Path) -> None:
     assert "error" not in report and times
 
 
-def test_somebody_logs_in_meanwhile(tmp_path: Path) -> None:
-    case, times = start(tmp_path)
-    on_line(case.bench, "settling 2:", lambda: case.device.fault("web_login"))
+@pytest.mark.parametrize("late", ["settling 2:", "settling 4:5"], ids=["early", "just before the last look at the log"])
+def test_somebody_logs_in_meanwhile(late: str, tmp_path: Path) -> None:
+    case, times = start(tmp_path, Knobs(success_row=True))
+    on_line(case.bench, late, lambda: case.device.fault("web_login"))
     report = case.run()
     assert "error" in report and names(report, "undisturbed") and times == {}
     assert "you may" not in " ".join(case.bench.lines.lines)
