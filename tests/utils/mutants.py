@@ -22,13 +22,13 @@ DOMAIN = "plugins/module_utils/_domain"
 CORE = f"{DOMAIN}/ats"
 STEPS = "plugins/module_utils/_procedure"
 UNIT = "tests/unit/plugins/module_utils"
-PROCEDURE = "tests/procedure"
+OF_ATS, OF_UPS = "tests/procedure/ats", "tests/procedure/ups"
 LIMIT_S = 600
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """``old`` stands in the file exactly once.."""
+    """``old`` stands in the file exactly once."""
 
     file: str
     old: str
@@ -68,15 +68,15 @@ def of_words(*names: str) -> tuple[str, ...]:
 
 
 def of_settle(*names: str) -> tuple[str, ...]:
-    return tests(f"{PROCEDURE}/test_settle.py", *names)
+    return tests(f"{OF_ATS}/test_settle.py", *names)
 
 
 def of_restore(*names: str) -> tuple[str, ...]:
-    return tests(f"{PROCEDURE}/test_restore.py", *names)
+    return tests(f"{OF_ATS}/test_restore.py", *names)
 
 
 def of_order(*names: str) -> tuple[str, ...]:
-    return tests(f"{PROCEDURE}/test_words_first.py", *names)
+    return tests(f"{OF_ATS}/test_words_first.py", *names)
 
 
 def swapped(file: str, first: str, second: str, found: tuple[str, ...]) -> Mutant:
@@ -267,8 +267,8 @@ MUTANTS = {
     ),
     "a clock that stands still is one that runs": Mutant(
         WINDOW,
-        "newer.uptime_s <= older.uptime_s",
-        "newer.uptime_s < older.uptime_s",
+        "newer.at_s - older.at_s) or 0.0",
+        "newer.at_s - older.at_s) or 1.0",
         of_window("test_a_clock_that_stands_still_is_seen_at_once"),
     ),
     "nothing checked is nothing against it": Mutant(
@@ -317,8 +317,8 @@ MUTANTS = {
     # settle.py
     "what an earlier process watched settles an app": Mutant(
         SETTLE,
-        "(0.0 if alone else unit.carried_watch_s)",
-        "unit.carried_watch_s",
+        "(0.0 if alone else unit.carry.seconds)",
+        "unit.carry.seconds",
         of_settle("test_a_source_that_returned_is_watched_for_240_s_by_the_next_run"),
     ),
     "settled before the card is up for 300 s": Mutant(
@@ -364,7 +364,7 @@ MUTANTS = {
         RESTORE,
         "if self.unit.observer.breaks != self.breaks:",
         "if self.unit.observer.breaks < self.breaks:",
-        tests(f"{PROCEDURE}/test_regressions.py", "test_the_persons_time_does_not_run_while_it_settles_again"),
+        tests(f"{OF_ATS}/test_regressions.py", "test_the_persons_time_does_not_run_while_it_settles_again"),
     ),
     "a release by the reading of before its record": Mutant(
         RESTORE,
@@ -420,7 +420,7 @@ MUTANTS = {
         ISOLATE,
         """        unit.keeper.take(What.WITHDRAW, f"STOP, DO NOT PULL: {why}. {until}", why)
 """,
-        """        unit.hearing.close()
+        """        unit.said.hearing.close()
 """,
         of_order("test_a_permission_that_breaks_is_taken_back_before_it_is_written"),
     ),
@@ -432,6 +432,8 @@ MUTANTS = {
             app=str(card.app.version),
             unit=unit.unit_facts(),
             ended=unit.log.begun_rows(),
+            uptime_s=unit.observer.newest.uptime_s,
+            end_not_seen=end_not_seen,
         )
 """,
         """        unit.say("settled", "settled")
@@ -454,22 +456,17 @@ MUTANTS = {
 """,
         of_order("test_what_is_over_is_written_before_it_is_said"),
     ),
-    "a UPS's update is started, then written": swapped(
+    "a UPS's update is started, and its record is not written": Mutant(
         UPDATE,
-        """    unit.record_or_stop("update_start", **begun, checks=[check.to_result() for check in verdict.checks])
-""",
-        """    wakes = "; its output may come on by itself" if before.ups.status.is_(Status.OFF) else ""
-    unit.say(f"starting the update: TOUCH NOTHING on this UPS, its card or its load{wakes}", "start")
-    # The disk and the terminal may have taken their time.
-    verdict = unit.verdict()
-    if not verdict.permitted:
-        unit.close_start("not asked for")
-        raise UpsStop("refused", verdict.refusal, None, verdict)
-    unit.start_asked = unit.expect_change = True
-    unit.begun = {"kind": "update_start", "run": unit.run_id, "t": wall.isoformat(), **begun}
-    refusal = _set(writer, FirmwareUpdate.STARTED)
-""",
-        tests(f"{PROCEDURE}/test_ups_kills.py", "test_killed_then_run_again[before the start's record-0.0]"),
+        '    unit.record_or_stop("update_start", **begun,',
+        '    unit.evidence.path is None and unit.record_or_stop("update_start", **begun,',
+        tests(f"{OF_UPS}/test_kills.py", "test_killed_then_run_again[before the start's record-0.0]"),
+    ),
+    "a UPS's update is started by the reading of before its record": Mutant(
+        UPDATE,
+        "    doubt = _last_look(unit, writer)\n",
+        "    doubt = None\n",
+        (f"{OF_UPS}/test_last_look.py",),
     ),
 }
 
