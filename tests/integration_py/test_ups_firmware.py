@@ -198,7 +198,9 @@ def test_all_killed_then_run_again(words: str, site: UpsSite, unit: rig.Device, 
     assert again.wait(200) == 0, again.text
     assert_updated(unit)
     assert ("watching it first" in again.text) is asked
-    assert [record["kind"] for record in records(site)].count("update_end") == 1
+    ends = [record["outcome"] for record in records(site) if record["kind"] == "update_end"]
+    # The line is said before the last reading: the kill may come before the start itself or behind it.
+    assert ends == ["updated"] or (words == "starting the update" and ends == ["never begun", "updated"])
 
 
 def test_a_killed_parent_leaves_a_worker_that_follows_on(
