@@ -185,7 +185,7 @@ class WordBox:
             self._looking = True
             keys, number = self._published, asked.number
             self._aside.do(lambda: self._look(keys, number))
-        taken = [self._taken.popleft() for _ in range(len(self._taken))]
+        taken = [self._taken.popleft() for _each in range(len(self._taken))]
         taken = [word for word in taken if word.permit == asked.number]
         # The other clock may lag: whoever spoke a moment ago has to hear that it does not count.
         self._refused += [_too_early(word, self._since) for word in taken if word.said_at <= self._since]

@@ -22,8 +22,6 @@ DOMAIN = "ansible_collections.dcops.apc.plugins.module_utils._domain"
 # A wait that lasts longer hangs: a guard, far above what is waited for and below every timeout that is the default of
 # an option. A peer that must not be waited for is silent for longer.
 HANG_S, SILENT_S = 25.0, 90.0
-# What the names of the modules begin with.
-Prefix = str | tuple[str, ...]
 
 
 class Counted:
@@ -44,11 +42,11 @@ class Counted:
         return counting
 
 
-def _modules(prefix: Prefix) -> list[ModuleType]:
+def _modules(prefix: str | tuple[str, ...]) -> list[ModuleType]:
     return [module for name, module in list(sys.modules.items()) if name.startswith(prefix) and module is not None]
 
 
-def patterns(prefix: Prefix = DOMAIN) -> dict[str, re.Pattern[str]]:
+def patterns(prefix: str | tuple[str, ...] = DOMAIN) -> dict[str, re.Pattern[str]]:
     return {
         f"{module.__name__}.{name}": value
         for module in _modules(prefix)
@@ -58,7 +56,7 @@ def patterns(prefix: Prefix = DOMAIN) -> dict[str, re.Pattern[str]]:
 
 
 @contextmanager
-def _counted(prefix: Prefix, add: Callable[[int], None]) -> Iterator[None]:
+def _counted(prefix: str | tuple[str, ...], add: Callable[[int], None]) -> Iterator[None]:
     replaced = []
     try:
         for module in _modules(prefix):
@@ -72,7 +70,7 @@ def _counted(prefix: Prefix, add: Callable[[int], None]) -> Iterator[None]:
             setattr(module, name, value)
 
 
-def effort(work: Callable[[], object], prefix: Prefix = DOMAIN) -> int:
+def effort(work: Callable[[], object], prefix: str | tuple[str, ...] = DOMAIN) -> int:
     """Calls of functions, in Python and in C, and characters that the patterns of these modules were given."""
     count = 0
 
