@@ -296,8 +296,9 @@ class History:
             told_off = end is UpsEnd.UPDATED_OUTPUT_OFF
             if told_off == ups.output_on and not self._output_moved(now):
                 self._break(f"{end.value}, but the output is {'on' if ups.output_on else 'off'}")
-        if report["changed"] and ups.firmware == before and not report["resumed"]:
-            self._break("changed, and nothing has")
+        asked = bench.unit is not None and bench.unit.start_asked
+        if report["changed"] and ups.firmware == before and not report["resumed"] and not asked:
+            self._break("changed, and nothing was asked for")
         mine = self.ours_at is not None and (self.foreign_at is None or self.ours_at > self.foreign_at)
         if ups.update.phase and mine and end not in MAY_RUN:
             self._break(f"{end.value} while our update is {ups.update.phase}")

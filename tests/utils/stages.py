@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from ansible_test import NEED_DEVICE
+
 REPO = Path(__file__).resolve().parents[2]
 OUTPUT = REPO / "tests" / "output"
 PYTHON = sys.executable
@@ -74,7 +76,7 @@ def pytest(name: str, lane: Lane, *paths: str) -> Stage:
 # here as well would double the minutes and find nothing else.
 ALL = (
     replace(pytest("unit", Lane.TESTS, "tests/unit"), by_name_only=True),
-    pytest("simulator", Lane.TESTS, "tests/unit/simulator", "tests/unit/worlds"),
+    pytest("simulator", Lane.TESTS, *NEED_DEVICE),
     pytest("procedure", Lane.TESTS, "tests/procedure"),
     pytest("property", Lane.TESTS, "tests/property"),
     pytest("model", Lane.TESTS, "tests/model"),

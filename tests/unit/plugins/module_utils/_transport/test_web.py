@@ -441,6 +441,8 @@ def test_time_and_memory_are_bounded(peer: Peer, name: str, at: str) -> None:
     answers = hostile(peer)
     assert set(answers) == set(NAMES)
     peer.answers[at], kind = answers[name]
+    # What floods has to be stopped by its size, on a busy machine too.
+    limit_s = 1.0 if kind == "timeout" else HANG_S - 5.0
     idled: list[float] = [time.monotonic()]
 
     def idle() -> None:
@@ -449,7 +451,7 @@ def test_time_and_memory_are_bounded(peer: Peer, name: str, at: str) -> None:
     tracemalloc.start()
     began = time.monotonic()
     try:
-        with pytest.raises(TransportError) as raised, peer.open(idle, timeout_s=1.0) as login:
+        with pytest.raises(TransportError) as raised, peer.open(idle, timeout_s=limit_s) as login:
             began = time.monotonic()
             login.event_log()
         took_s = time.monotonic() - began
