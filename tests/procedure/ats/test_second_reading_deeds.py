@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from virtual_situations import exact, healthy, in_a_while, in_every_unit, moments, on_line, situation
@@ -265,6 +266,28 @@ def test_a_restart_between_two_runs_ends_the_deed_however_long_the_card_is_up_si
     made.clock.sleep(20 * 60.0)
     made.run(job.do_upgrade, made.options(action_timeout_s=300.0))
     assert received(made) == 0
+
+
+def test_a_restart_hidden_by_a_long_silence_ends_the_deed(tmp_path: Path) -> None:
+    """In one process: its uptime has grown past the last one seen when the card answers again."""
+    case = situation(Method.NO_LOAD, tmp_path)
+    made = case.bench
+    made.device.fault("card_restarts")
+    made.clock.sleep(60.0)
+    made.run(job.do_isolate, case.options)
+
+    def watch(unit: Unit, report: dict[str, Any]) -> None:
+        unit.begin("upgrade", writing=True)
+        before_s = unit.observer.newest.uptime_s or 0.0
+        assert unit.permit.deed
+        made.device.fault("card_restarts")
+        made.device.fault("no_answer", for_s=900.0)
+        while not unit.observer.next().answered:
+            assert unit.permit.deed
+        assert (unit.observer.newest.uptime_s or 0.0) > before_s and not unit.permit.deed
+
+    made.run(watch, case.options)
+    assert "counts no more: the card has restarted" in made.lines
 
 
 def test_a_restart_that_refused_one_run_ends_the_deed_for_the_next(tmp_path: Path) -> None:

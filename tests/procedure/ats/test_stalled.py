@@ -25,13 +25,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.words import 
 
 ALLOWED = "you may disconnect source A now"
 # A test that would hang ends so, and fails.
-GIVE_UP_S = 30.0
+GIVE_UP_S = 20.0
 
 
 class Rack:
     """8.8 A on B, both inputs live; B dies 3 s after the permission to pull A. ``hung``: until the STOP is said."""
 
-    def __init__(self, folder: Path, aside: Aside) -> None:
+    def __init__(self, folder: Path, aside: Aside, stop: str = "STOP", dies: str = ALLOWED) -> None:
         self.bench = bench = Bench(Device.load("ap7724", None), package(), folder)
         must_end(bench, 86400.0)
         bench.device.patch({"load_current_a": 8.8})
@@ -51,7 +51,8 @@ class Rack:
 
         bench.make = with_box  # type: ignore[method-assign]
         bench.lines.listeners.append(self._hear)
-        on_line(bench, ALLOWED, self._permitted)
+        self._stop = stop
+        on_line(bench, dies, self._permitted)
 
     def _permitted(self) -> None:
         self.allowed = True
@@ -59,7 +60,7 @@ class Rack:
 
     def _hear(self, text: str) -> None:
         self.lines.append((self.bench.clock.now(), text))
-        if "STOP" in text:
+        if self._stop in text:
             self.stopped.set()
 
     def hang(self) -> None:
@@ -104,6 +105,21 @@ def test_the_stop_does_not_wait_for_a_folder_that_hangs(
     records = [json.loads(line) for line in written]
     assert [record["n"] for record in records] == list(range(1, len(records) + 1)) and records[-1]["kind"] == "end"
     assert [record["t"] for record in records] == sorted(record["t"] for record in records)
+
+
+def test_what_takes_back_waits_for_no_folder_while_something_may_still_be_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A is back before anybody spoke: that is said and written, and the permission to pull it goes on. Then B dies."""
+    rack = Rack(tmp_path, Aside(), stop="STOP, DO NOT PULL", dies="STOP: source A reads live")
+    bench = rack.bench
+    on_line(bench, ALLOWED, lambda: bench.later(5.0, {"inputs": {"A": {"voltage_v": 0}}}))
+    on_line(bench, "PULL ITS PLUG NOW", lambda: bench.later(5.0, {"inputs": {"A": {"voltage_v": 230}}}))
+    recorded(rack.hang, monkeypatch)
+    rack.run()
+    assert rack.hung, "nothing hung"
+    assert rack.at("STOP, DO NOT PULL") - rack.at("STOP: source A reads live") < 12.0
+    assert not bench.device.truth()["load_dropped"]
 
 
 def test_nothing_is_repeated_on_a_reading_from_before_the_folder_hung(

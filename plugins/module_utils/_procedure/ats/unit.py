@@ -46,7 +46,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.events import Ev
 from ansible_collections.dcops.apc.plugins.module_utils._domain.firmware import FirmwarePackage
 from ansible_collections.dcops.apc.plugins.module_utils._domain.identity import usable_serial
 from ansible_collections.dcops.apc.plugins.module_utils._domain.seen import Bounds
-from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted
+from ansible_collections.dcops.apc.plugins.module_utils._domain.uptime import restarted, restarted_between
 from ansible_collections.dcops.apc.plugins.module_utils._domain.verdict import Found, Verdict
 from ansible_collections.dcops.apc.plugins.module_utils._domain.whose import of_this_unit
 from ansible_collections.dcops.apc.plugins.module_utils._files.opened import read_up_to
@@ -71,6 +71,13 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.types import 
 
 # Of one event.txt in the backups. A card keeps some thousand rows.
 MAX_LOG = 16 << 20
+
+
+def _may_have_restarted(before: Sample, sample: Sample) -> bool:
+    """Also behind a silence in which the card's uptime has grown past the last one seen."""
+    if before.uptime_s is None or sample.uptime_s is None:
+        return False
+    return restarted_between(before.uptime_s, sample.uptime_s, sample.at_s - before.at_s)
 
 
 def _log_in(path: Path) -> EventLog:
@@ -407,7 +414,7 @@ class Unit(Run[Sample]):
         if sample.answered:
             self._look_for_disturbance(sample, before)
         if self.locks is not None:
-            self.said.follow(sample, self.expect_restart, before is not None and restarted(before, sample))
+            self.said.follow(sample, self.expect_restart, before is not None and _may_have_restarted(before, sample))
         self.hands_off.follow(sample)
         for listener in list(self.listeners):
             listener(sample)
