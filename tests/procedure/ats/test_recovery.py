@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from virtual_recovery import APP, BOTH_IN, LOAD, NOTHING_SHOWN, STALE, Case
-from virtual_situations import names, on_line
+from virtual_situations import exact, names, on_line, situation
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats import job
 from apcsim.knobs import Knobs
 
@@ -328,3 +329,30 @@ def test_the_loads_are_released_again_although_the_source_is_back(tmp_path: Path
     assert report["state"] == "closed_loads", report
     assert "you may connect the loads now" in case.bench.lines and "you may reconnect" not in case.bench.lines
     assert case.sound()["redundant"]
+
+
+@pytest.mark.parametrize("when", ["while it settles", "settled"])
+def test_a_controller_that_is_lost_by_an_upgrade_with_one_source_out_is_recovered_under_the_same_permit(
+    when: str, tmp_path: Path
+) -> None:
+    """The upgrade rested on the secondary that is out; its recovery rests on no load, and on a promise of its own."""
+    case = situation(Method.SINGLE_SOURCE, tmp_path)
+    made = case.bench
+    if when == "while it settles":
+        on_line(made, "app sent, settling", lambda: made.device.fault("communication_lost"))
+    case.run()
+    number = made.unit.permit.number if made.unit else 0
+    made.device.clear_faults()
+    made.device.fault("communication_lost")
+    made.lines.listeners.clear()
+    made.device.patch({"load_current_a": 0.0, "inputs": {"A": {"plugged": False}, "B": {"plugged": False}}})
+    made.clock.sleep(360.0)
+    made.device.patch({"inputs": {"B": {"plugged": True}}})
+    made.clock.sleep(600.0)
+    given = made.confirm("no_load", "power_cycled", "one_input", stamp=exact(made))
+    options = made.options(method=Method.RECOVERY, primary=Source.B, confirmations=given, action_timeout_s=300.0)
+    without = made.run(job.do_upgrade, replace(options, confirmations=given[1:]))
+    assert without["error"]["kind"] == "refused" and "will_remove_loads" in str(without["interlock"])
+    report = made.run(job.do_upgrade, options)
+    assert made.unit is not None and made.unit.permit.number == number
+    assert made.device.truth()["files_received"][-1]["complete"], report.get("error")

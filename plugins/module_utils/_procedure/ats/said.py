@@ -42,6 +42,8 @@ from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import
 if TYPE_CHECKING:
     from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 
+# Under a permit in one of these another method may go on (app_only, recovery).
+FOLLOWED = (PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.WITHDRAWN)
 # SAFETY 2: a deed ends 12 h after it, and when no run watched for 30 minutes.
 DEED_LIMIT_S = 12 * 3600.0
 NO_RUN_S = 1800.0
@@ -188,7 +190,10 @@ class Said:
         judged = self.judged[PROMISES[rests_on]]
         who = {"method": method.value, "primary": primary.name if primary else "", "rests_on": rests_on}
         follows = method.value in BY_DEED and permit.method != method.value and permit.promise
-        if follows and permit.state in (PermitState.ASKED, PermitState.ISOLATED, PermitState.WITHDRAWN):
+        if follows and permit.state in FOLLOWED:
+            if not judged.ok and permit.rests_on != rests_on:
+                # Another ground needs its own promise; the check ``promised`` says which.
+                return
             self._promised = self.unit.keeper.send(What.FOLLOW, judged.text if judged.ok else "", **who)
         elif judged.ok and (judged.text != permit.promise or permit.state is PermitState.ASKED):
             self._promised = self.unit.keeper.send(What.PROMISE, judged.text, **who)

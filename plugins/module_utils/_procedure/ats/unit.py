@@ -32,6 +32,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.interlock import Blind
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import load_zero, sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
+    BY_DEED,
     NO_LOAD,
     RESTS_ON,
     SECONDARY,
@@ -327,9 +328,14 @@ class Unit(Run[Sample]):
         return SECONDARY if method is Method.SINGLE_SOURCE else NO_LOAD
 
     def _another_ground(self, method: Method) -> bool:
-        """Does a run that sends come with a method of its own, while nothing is fixed (any more)?"""
+        """Does a run that sends come with a method of its own: one that may follow, or while nothing is fixed?"""
         permit = self.permit
-        if not self.sends or permit.fixed:
+        if not self.sends:
+            return False
+        if method.value in BY_DEED and permit.rests_on not in RESTS_ON[method.value]:
+            # A recovery follows with no load, whatever the upgrade before it rested on.
+            return True
+        if permit.fixed:
             return False
         asked_else = permit.state is PermitState.ASKED and permit.rests_on not in RESTS_ON[method.value]
         return asked_else or permit.state is PermitState.CLOSED
