@@ -168,7 +168,9 @@ class WordBox:
             try:
                 publish_ask(self._state_dir, keys, asked, since, facts)
             except Stop as exc:
-                self.problem = exc.message
+                self._failed(exc.message)
+            except Exception as exc:
+                self._failed(f"unexpected {type(exc).__name__}")
 
         self._aside.do(lay_out)
 
@@ -199,12 +201,19 @@ class WordBox:
         try:
             self._taken.extend(take_words(self._state_dir, keys, permit))
         except Stop as exc:
-            self.problem = exc.message
+            self._failed(exc.message)
+        except Exception as exc:
+            self._failed(f"unexpected {type(exc).__name__}")
         finally:
             self._looking = False
 
+    def _failed(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            self._refused.append(f"ats_word cannot be heard by this run: {problem}. Say it in one of the other ways")
+
     def refused(self) -> list[str]:
-        """Why words that were taken do not count, each once."""
+        """Why words that were taken do not count, or none can be heard, each once."""
         told, self._refused = self._refused, []
         return told
 

@@ -224,6 +224,10 @@ def test_a_folder_that_fails_is_no_word_and_no_end_of_the_run(tmp_path: Path, mo
 
     monkeypatch.setattr(words.Path, "unlink", refuse)
     assert run.words() == [] and "Read-only" in run.box.problem
+    # The run is told, and says it: whoever speaks by ats_word hears only that no run asks.
+    (told,) = run.box.refused()
+    assert "ats_word cannot be heard by this run" in told and "Read-only" in told
+    assert run.words() == [] and run.box.refused() == [], "told again at every look"
     monkeypatch.setattr(words.os, "open", refuse)
     run.box.publish(run.asked)
     assert say(tmp_path)["error"]["kind"] == "state"
