@@ -26,7 +26,9 @@ from typing import Any
 import yaml
 
 BIN = Path(sys.executable).parent
-READY_LIMIT_S = 30
+READY_LIMIT_S = 120
+# No play takes so long, on a busy machine either: it hangs.
+HANG_S = 360
 # The caller's own Ansible settings and device credentials must not decide what happens here.
 DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
 # What the run asks a person at the rack to do: to pull a plug, to say that it is out, to put it back.
@@ -288,7 +290,7 @@ class Play:
     def text(self) -> str:
         return "\n".join(self.lines)
 
-    def wait(self, limit_s: float = 120) -> int:
+    def wait(self, limit_s: float = HANG_S) -> int:
         try:
             status = self.process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -297,7 +299,7 @@ class Play:
         self._reader.join(timeout=10)
         return status
 
-    def wait_for(self, words: str, limit_s: float = 60) -> str:
+    def wait_for(self, words: str, limit_s: float = HANG_S) -> str:
         """The first line that holds the words."""
         end = time.monotonic() + limit_s
         while time.monotonic() < end:

@@ -98,7 +98,7 @@ def made(tmp_path: Path) -> Iterator[Any]:
 def play(site: Site) -> Iterator[Any]:
     started: list[rig.Play] = []
 
-    def run(status: int, *options: str, limit_s: float = 170, book: str = RECOVERY, **more: Any) -> str:
+    def run(status: int, *options: str, limit_s: float = rig.HANG_S, book: str = RECOVERY, **more: Any) -> str:
         started.append(rig.Play(site, book, *options, **more))
         assert started[-1].wait(limit_s) == status, started[-1].text
         # The yaml form of results folds long lines.
@@ -407,7 +407,7 @@ def test_killed_while_settling_then_run_again(site: Site, made: Any, play: Any) 
     site.take(unit, **confirmed(unit))
     first = rig.Play(site, RECOVERY)
     try:
-        first.wait_for("app sent, settling", 90)
+        first.wait_for("app sent, settling")
     finally:
         first.kill()
     text = play(0, follow=electrician(unit))
@@ -424,7 +424,7 @@ def test_app_only_killed_while_settling_then_run_again(site: Site, made: Any, pl
     site.take(unit, ats_recovery_confirmations=words(unit, *ISOLATED), ats_recovery_primary_source="B")
     first = rig.Play(site, RECOVERY)
     try:
-        first.wait_for("app sent, settling", 90)
+        first.wait_for("app sent, settling")
     finally:
         first.kill()
     site.take(unit, ats_recovery_primary_source="B")

@@ -27,8 +27,15 @@ class Outcome:
 class Counts:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
+    why: dict[str, str] = field(default_factory=dict)  # failed test -> its message, in short
     skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # reason -> tests
     figures: Counter[str] = field(default_factory=Counter)  # numbers recorded with record_property, summed
+
+
+def in_short(message: str) -> str:
+    """Both ends of a message: what was wrong stands in the first line or, behind a whole play's output, in the last."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no message"]
+    return " ... ".join(line[:160] for line in dict.fromkeys((lines[0], lines[-1])))
 
 
 def read_junit(folder: Path) -> Counts:
@@ -37,8 +44,10 @@ def read_junit(folder: Path) -> Counts:
         for case in ET.parse(report).getroot().iter("testcase"):
             name = f"{case.get('classname')}::{case.get('name')}".removeprefix("::")
             skipped = case.find("skipped")
-            if case.find("failure") is not None or case.find("error") is not None:
+            broken = next((each for kind in ("failure", "error") for each in case.iterfind(kind)), None)
+            if broken is not None:
                 counts.failed.append(name)
+                counts.why[name] = in_short(broken.get("message") or broken.text or "")
             elif skipped is not None:
                 counts.skipped[skipped.get("message") or (skipped.text or "no reason given").strip()].append(name)
             else:
@@ -61,6 +70,7 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
     for outcome in outcomes:
         counts = read_junit(junit / outcome.stage.name)
         total.failed += counts.failed
+        total.why |= counts.why
         # A stage that failed without a failing test of its own (a linter, a crash) counts as one failure.
         failed += len(counts.failed) or outcome.status != 0
         total.passed += counts.passed
@@ -78,7 +88,7 @@ def print_summary(outcomes: list[Outcome], junit: Path, seconds: float) -> int:
     if total.figures:
         print_list("Recorded by tests:", [f"{name}: {number}" for name, number in total.figures.items()])
     if total.failed:
-        print_list("Failed tests:", total.failed)
+        print_list("Failed tests:", [f"{name}\n    {total.why[name]}" for name in total.failed])
     not_run = [f"stage {outcome.stage.name}: {outcome.skipped}" for outcome in outcomes if outcome.skipped]
     for reason, names in total.skipped.items():
         not_run.append(f"{len(names)} x {reason}")

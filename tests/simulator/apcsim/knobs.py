@@ -113,6 +113,7 @@ class Knobs:
     serial_after_file: str = "same"  # see SERIALS_AFTER_FILE: what reads differently after a file was installed
     serial_after_which: str = "app"  # "aos" or "app"
     uptime_start_s: float = 0.0  # at the beginning; 0 = the device file's
+    file_rate_bps: float = 0.0  # how fast the card takes a file, in bytes/s; 0 = the device file's
 
     def but(self, **changes: Any) -> Knobs:
         return replace(self, **changes)
@@ -230,4 +231,5 @@ def _mean(rng: random.Random) -> dict[str, Any]:
         "serial_after_file": rng.choice(["same"] * 15 + [*SERIALS_AFTER_FILE]),
         "serial_after_which": rng.choice(["aos", "app"]),
         "uptime_start_s": UPTIME_WRAP_S - rng.uniform(30, 4000) if wraps else 0.0,
+        "file_rate_bps": rng.choice([0.0, 0.0, 0.0, rng.uniform(800, 8000)]),
     }

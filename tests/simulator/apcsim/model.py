@@ -86,7 +86,7 @@ class Unit:
         self.communities: dict[str, str] = dict(device.access["communities"])
         self.v3_users: list[dict[str, str]] = [dict(user) for user in device.access["v3_users"]]
         self.accounts: dict[str, str] = dict(device.access["accounts"])
-        self.ftp_rate_bps = float(device.card["ftp_rate_bps"])
+        self.ftp_rate_bps = self.knobs.file_rate_bps or float(device.card["ftp_rate_bps"])
         self._place_address()
         self._view: mib.View | None = None
         self._seen: mib.View | None = None  # the newest there was
