@@ -113,7 +113,9 @@ _raw:
 """
 
 import difflib
+import importlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -123,11 +125,12 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.dcops.apc.plugins.module_utils._module import RUNS
 from ansible_collections.dcops.apc.plugins.plugin_utils._plain import plain
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 _COLLECTION = "dcops.apc."
+_RUNS = "ansible_collections.dcops.apc.plugins.module_utils._runs"
+_MODULE = re.compile(r"[a-z][a-z0-9_]*")
 # What Ansible sets for a rescue, and what a rescue tells a person by.
 _OF_A_RESCUE = ("ansible_failed_result", "ansible_failed_task")
 _OPTIONS = ("module", "also", "role", "own", "left", "internal_only", "refusal", "without", "names")
@@ -223,10 +226,15 @@ def readable(value: Any) -> Any:
 
 
 def options_of(module: str) -> set[str]:
+    """Imports one run, and none for a lookup by role alone: to import all of them takes longer than most tasks."""
     name = module.removeprefix(_COLLECTION)
-    if name not in RUNS:
-        raise AnsibleError(f"{module} is no module of dcops.apc.")
-    return set(RUNS[name].ARGUMENT_SPEC)
+    if _MODULE.fullmatch(name):
+        try:
+            return set(importlib.import_module(f"{_RUNS}.{name}").ARGUMENT_SPEC)
+        except ModuleNotFoundError as exc:
+            if exc.name != f"{_RUNS}.{name}":
+                raise
+    raise AnsibleError(f"{module} is no module of dcops.apc.")
 
 
 def known_names(given: Mapping[str, Any], options: set[str]) -> set[str]:

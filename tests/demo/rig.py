@@ -206,7 +206,7 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=HANG_S,
             check=False,
         )
 

@@ -25,11 +25,13 @@ class Lane(Enum):
 
     TESTS = "tests on virtual time"
     CHECKS = "linters and ansible-test"
-    ALONE = "tests on real time, which a busy machine could make late"
+    PLAYS = "playbooks on real time, which a busy machine could make late: two at once by themselves"
+    SERVERS = "transports and pages on real time"
+    ROLES = "roles on real time, one after the other"
 
 
 # Lanes of one group run side by side, groups one after the other.
-GROUPS = ((Lane.TESTS, Lane.CHECKS), (Lane.ALONE,))
+GROUPS = ((Lane.TESTS, Lane.CHECKS), (Lane.PLAYS,), (Lane.SERVERS, Lane.ROLES))
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,12 @@ ALL = (
         needs=("tests/unit/plugins",),
     ),
     check("build", *own("build_and_install.py")),
-    pytest("servers", Lane.ALONE, "tests/servers"),
-    pytest("integration", Lane.ALONE, "tests/integration_py"),
-    pytest("browser", Lane.ALONE, "tests/browser"),
+    pytest("integration", Lane.PLAYS, "tests/integration_py"),
+    pytest("servers", Lane.SERVERS, "tests/servers"),
+    pytest("browser", Lane.SERVERS, "tests/browser"),
     Stage(
         "molecule",
-        Lane.ALONE,
+        Lane.ROLES,
         (script("molecule", "-c", "../.config/molecule/config.yml", "test", "--all"),),
         folder="tests",
         # molecule leaves the devices running when its create step fails.
