@@ -32,6 +32,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_common i
 )
 from ansible_collections.dcops.apc.plugins.module_utils._transport.snmp_v3 import UsmClient
 from ansible_collections.dcops.apc.plugins.module_utils._transport.types import Oid, RawValue, SnmpClient
+from ansible_collections.dcops.apc.plugins.module_utils._transport.varbinds import pairs_of, split
 
 _MAX_DATAGRAM = 65535
 _MAX_TEMPLATES = 64
@@ -100,17 +101,19 @@ class CommunitySession:
     def _understand(self, data: bytes, request_id: int, count: int | None) -> Answer | None:
         module = self._module
         try:
-            message, rest = decoder.decode(data, asn1Spec=module.Message())
+            parts = split(data)
+            message, rest = decoder.decode(parts[0] if parts else data, asn1Spec=module.Message())
             if rest or int(module.apiMessage.get_version(message)) != self._version:
                 return None
             pdu = module.apiMessage.get_pdu(message)
             if not pdu.isSameTypeWith(module.GetResponsePDU()) or int(module.apiPDU.get_request_id(pdu)) != request_id:
                 return None
+            known = pairs_of(module, self._version, parts[1]) if parts else None
             status = int(module.apiPDU.get_error_status(pdu))
             if status:
                 # By position: pysnmp's own accessor raises, or corrects, an index beyond the answered objects.
                 return status, int(pdu.getComponentByPosition(2)), []
-            pairs = raw_pairs(module.apiPDU.get_varbinds(pdu))
+            pairs = raw_pairs(module.apiPDU.get_varbinds(pdu)) if known is None else known
         except Exception:
             # Bytes from the network: whatever the decoder stumbles over, this was not an answer.
             return None
