@@ -186,6 +186,11 @@ def test_an_uptime_about_to_wrap(bench):
     assert starts == [pytest.approx(-(UPTIME_WRAP_S - 100), abs=10)], "the log says the same"
 
 
+def test_how_fast_a_card_takes_a_file(bench):
+    usual, slow = bench(), bench(file_rate_bps=200.0)
+    assert (usual.unit.ftp_rate_bps, slow.unit.ftp_rate_bps) == (2500.0, 200.0)
+
+
 # --- downloads that fail ---
 
 
@@ -489,7 +494,7 @@ def test_judges_without_a_load_and_two_live_inputs(bench):
 MEAN = {
     "deaf_while_storing", "deaf_after_s", "deaf_answers_at_s", "restarts_after_app", "app_start_more_s",
     "comm_cached_s", "download_retry_s", "failed_row_found", "serial_after_file", "serial_after_which",
-    "uptime_start_s",
+    "uptime_start_s", "file_rate_bps",
 }  # fmt: skip
 
 
@@ -515,6 +520,8 @@ def test_drawn_knobs_stay_within_what_their_lines_say():
     assert {k.failed_row_found for k in drawn} == {"none", "older", "standing"}
     assert any(k.download_retry_s for k in drawn) and any(k.app_start_more_s > 100 for k in drawn)
     assert 5 < sum(bool(k.uptime_start_s) for k in drawn) < 80
+    assert all(not k.file_rate_bps or 800 <= k.file_rate_bps <= 8000 for k in drawn)
+    assert 50 < sum(bool(k.file_rate_bps) for k in drawn) < 200
 
 
 def test_the_fields_that_these_tests_name_exist():
