@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from histories import History
 
-HISTORIES = int(os.environ.get("SOAK_HISTORIES") or 600)
+HISTORIES = int(os.environ.get("SOAK_HISTORIES") or 2700)
 FIRST = int(os.environ.get("SOAK_FIRST_SEED") or 0)
 CHUNK = 25
 

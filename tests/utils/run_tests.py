@@ -26,6 +26,7 @@ STAGE_LIMIT_S = 2700
 ROOM = 1 << 30
 DROPPED = ("ANSIBLE_", "APC_", "MOLECULE_", "PYTHONPATH")
 running: set[subprocess.Popen[bytes]] = set()
+ending = threading.Event()
 printing = threading.Lock()
 
 
@@ -132,7 +133,15 @@ def report(outcome: Outcome, text: str) -> None:
 
 def run_lane(lane: Lane, wanted: list[str]) -> list[Outcome]:
     asked = [stage for stage in STAGES.values() if (stage.name in wanted if wanted else not stage.by_name_only)]
-    return [run(stage) for stage in asked if stage.lane is lane]
+    return [run(stage) for stage in asked if stage.lane is lane and not ending.is_set()]
+
+
+def end(number: int, _frame: object) -> None:
+    """The stages first: the lanes are waited for, and go on to the next one where nobody says that this was all."""
+    ending.set()
+    for process in list(running):
+        stop(process)
+    sys.exit(128 + number)
 
 
 def main() -> int:
@@ -144,18 +153,15 @@ def main() -> int:
         parser.error(f"no stage {', '.join(unknown)}; there are: {', '.join(STAGES)}")
 
     shutil.rmtree(OUTPUT / "junit", ignore_errors=True)
-    signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     begun = time.monotonic()
     outcomes: list[Outcome] = []
-    try:
-        # Lanes of one group run side by side; stages of a lane and groups run one after the other.
-        for group in GROUPS:
-            with ThreadPoolExecutor(max_workers=len(group)) as pool:
-                for done in pool.map(lambda lane: run_lane(lane, wanted), group):
-                    outcomes += done
-    finally:
-        for process in list(running):
-            stop(process)
+    # Lanes of one group run side by side; stages of a lane and groups run one after the other.
+    for group in GROUPS:
+        with ThreadPoolExecutor(max_workers=len(group)) as pool:
+            for done in pool.map(lambda lane: run_lane(lane, wanted), group):
+                outcomes += done
     return print_summary(outcomes, OUTPUT / "junit", time.monotonic() - begun)
 
 
