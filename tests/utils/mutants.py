@@ -43,6 +43,7 @@ OF_CONDUCT = (f"{UNIT}/_domain/ats/test_conduct.py",)
 INTERLOCK, CHECKS = f"{CORE}/interlock.py", f"{CORE}/checks.py"
 WINDOW, VERDICT, SEEN, WORDS = (f"{DOMAIN}/{name}.py" for name in ("window", "verdict", "seen", "confirmations"))
 KEEPER, ISOLATE, SETTLE, RESTORE = (f"{STEPS}/ats/{name}.py" for name in ("keeper", "isolate", "settle", "restore"))
+SAID, TRANSFER = f"{STEPS}/ats/said.py", f"{STEPS}/ats/transfer.py"
 UPDATE = f"{STEPS}/ups/update.py"
 
 
@@ -73,6 +74,10 @@ def of_settle(*names: str) -> tuple[str, ...]:
 
 def of_restore(*names: str) -> tuple[str, ...]:
     return tests(f"{OF_ATS}/test_restore.py", *names)
+
+
+def of_third(*names: str) -> tuple[str, ...]:
+    return tests(f"{OF_ATS}/test_third_reading.py", *names)
 
 
 def of_order(*names: str) -> tuple[str, ...]:
@@ -368,9 +373,39 @@ MUTANTS = {
     ),
     "a release by the reading of before its record": Mutant(
         RESTORE,
-        "return not self._problem(unit.observer.fresh())",
-        "return not self._problem(unit.observer.newest)",
+        "            sample = unit.observer.fresh()\n            return not self._problem(sample)",
+        "            sample = unit.observer.newest\n            return not self._problem(sample)",
         of_order("test_what_comes_while_the_record_of_a_permission_is_written"),
+    ),
+    "a restart just before a release is not asked for": Mutant(
+        RESTORE,
+        "return not self._problem(sample) and not self._unproved(sample)",
+        "return not self._problem(sample)",
+        of_third("test_a_restart_while_the_release_is_written_is_seen_before_it_is_said"),
+    ),
+    "what breaks in the whole reading is no break": Mutant(
+        RESTORE,
+        "return Restoring(unit, breaks).run()",
+        "return Restoring(unit, unit.observer.breaks).run()",
+        of_third("test_what_breaks_the_watch_behind_the_settling_settles_anew"),
+    ),
+    "the next process forgets what read live": Mutant(
+        SAID,
+        "earlier = self.unit.carry.last_live(self._deed_is_about())",
+        "earlier = None",
+        of_third("test_a_deed_that_an_earlier_run_contradicted_is_none_for_the_next"),
+    ),
+    "a deed ends by what the run at hand rests on": Mutant(
+        SAID,
+        "if permit.deed and permit.rests_on:",
+        "if False:",
+        of_third("test_a_recovery_without_its_promise_ends_the_deed_that_it_reads_to_be_untrue"),
+    ),
+    "begun behind the blind window": Mutant(
+        TRANSFER,
+        "if self.blind is not None and self.blind_end_s is not None and unit.clock.now() > self.blind_end_s:",
+        "if False:",
+        of_third("test_no_file_is_begun_behind_the_blind_window"),
     ),
     "a permission by the reading of before its record": Mutant(
         ISOLATE,

@@ -10,13 +10,15 @@ SAFETY 3, ``controller_quiet``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import reads_live
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, SECONDARY, PermitState
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Source
 
 if TYPE_CHECKING:
     from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
@@ -25,6 +27,24 @@ if TYPE_CHECKING:
 CARRY_GAP_S = 60.0
 # How often it is written down that a run watches.
 NOTE_S = 30.0
+# Between two notes what stood in the first may have gone on until the second.
+NOTE_SLACK_S = 5.0
+# What a deed may be about -> how a person is told of it.
+LOADS = "load"
+DEEDS = {"A": "source A is out", "B": "source B is out", LOADS: "no load is connected", "": "what was said"}
+
+
+def about(rests_on: str, primary: Source | None) -> str:
+    """The key of DEEDS: the source that is out, or the load. Empty where the input that stays is not known."""
+    if rests_on == NO_LOAD:
+        return LOADS
+    return primary.other.name if primary is not None else ""
+
+
+def contradicts(sample: Sample) -> list[str]:
+    """Which deeds this answered sample contradicts."""
+    found = [source.name for source in Source if reads_live(sample, source)]
+    return [*found, LOADS] if sign_of_load(sample.ats.load) else found
 
 
 class Carry:
@@ -36,14 +56,15 @@ class Carry:
         self.seconds = 0.0
         self._carried = False
         self._noted_s = 0.0
+        self._live: list[str] = []
 
     def follow(self, sample: Sample) -> None:
         """Now and then, for the next process: that a run watched, what it saw, and since when without a break."""
-        unit = self.unit
-        live = unit.primary is not None and reads_live(sample, unit.primary.other)
-        if (unit.rests_on == SECONDARY and live) or (unit.rests_on == NO_LOAD and sign_of_load(sample.ats.load)):
+        unit, live = self.unit, contradicts(sample)
+        if about(unit.rests_on, unit.primary) in live:
             unit.said.secondary_reads_in()
-        if sample.at_s - self._noted_s >= NOTE_S:
+        if sample.at_s - self._noted_s >= NOTE_S or live != self._live:
+            self._live = live
             self.write(sample)
 
     def write(self, sample: Sample) -> None:
@@ -55,7 +76,21 @@ class Carry:
             watched_s=round(watch.unbroken_s, 1),
             watched=[str(item) for item in sample.watched],
             breaks=self.unit.observer.breaks,
+            # An earlier deed says nothing behind it, in a later process neither (SAFETY 2).
+            live=self._live,
         )
+
+    def last_live(self, deed: str) -> datetime | None:
+        """Until when an earlier process may have read what contradicts such a deed; None: none has."""
+        for record in reversed(self.unit.earlier):
+            live = record.get("live")
+            if record.get("kind") != "watching" or not isinstance(live, list) or deed not in live:
+                continue
+            with suppress(KeyError, ValueError):
+                noted = datetime.fromisoformat(str(record["t"]))
+                until = noted + timedelta(seconds=(NOTE_S + NOTE_SLACK_S) / self.unit.factor)
+                return min(until, self.unit.clock.wall()) if noted.tzinfo is not None else None
+        return None
 
     def take_up(self) -> None:
         """Builds on earlier processes of this permit (SAFETY 3, controller_quiet): after a gap of at most 60 s, while

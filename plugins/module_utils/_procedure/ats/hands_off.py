@@ -53,9 +53,10 @@ class HandsOff:
             if last is not None and unit.permit.unsettled and sign_of_load(last.ats.load):
                 return LOAD_ON
             return "CONNECT NO LOAD, TOUCH NO INPUT"
+        loads = "CONNECT NO LOAD, " if unit.permit.loads_off else ""
         if last is not None:
             redundant = last.ats.redundancy.is_(Redundancy.FULLY_REDUNDANT)
             if redundant or (unit.primary is not None and unit.reads_live(unit.primary.other, last)):
                 # It is in already: what must not happen now is that somebody pulls it.
-                return "TOUCH NO PLUG, neither in nor out"
-        return "DO NOT RECONNECT"
+                return f"{loads}TOUCH NO PLUG, neither in nor out"
+        return f"{loads}DO NOT RECONNECT"

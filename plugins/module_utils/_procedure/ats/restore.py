@@ -51,6 +51,8 @@ def restore(unit: Unit) -> State:
     refuse_foreign(unit)
     _refuse_unsent(unit)
     settle(unit, "before reconnecting", strict=False)
+    # Whatever ends the watch from here on, the whole reading included, ends what it has settled (SAFETY 4.8).
+    breaks = unit.observer.breaks
     _refuse_unsent(unit)
     differences, failed, *_rest = verify(unit)
     if failed:
@@ -60,7 +62,7 @@ def restore(unit: Unit) -> State:
         raise Stop("state", "; ".join(critical), state=State.SETTINGS_DIFFER, details={"differences": critical})
     # The whole reading just taken was long on a slow card: the watch goes on from a sample of now.
     unit.observer.fresh()
-    return Restoring(unit).run()
+    return Restoring(unit, breaks).run()
 
 
 def wanted_versions(unit: Unit) -> bool:
@@ -85,9 +87,12 @@ GOOD = {"input_a": "ok", "input_b": "ok", "redundancy": "fully redundant"}
 
 
 class Restoring:
-    """``source``: the input that is out, if one is. The loads come after it."""
+    """``source``: the input that is out, if one is. The loads come after it.
 
-    def __init__(self, unit: Unit) -> None:
+    ``breaks``: how often the watch had broken when the unit had settled.
+    """
+
+    def __init__(self, unit: Unit, breaks: int) -> None:
         self.unit = unit
         # SAFETY 4.8: after the dark rack, or a wrong plug, the input that is in is relied on and the other is released.
         self.turned = _primary_is_out(unit)
@@ -105,7 +110,7 @@ class Restoring:
         self.load_since: float | None = None
         self.loads_said = False
         self.seen_back = False
-        self.breaks = unit.observer.breaks
+        self.breaks = breaks
         self.limit_s = unit.options.action_timeout_s
         self.end_s = unit.clock.now() + self.limit_s
         self.settled_anew_s = 0.0
@@ -153,7 +158,8 @@ class Restoring:
         """The permission rests on the settled condition: once that broke, it is observed in full again."""
         unit, began = self.unit, self.unit.clock.now()
         self.fine_since = self.back_since = None
-        unit.say(f"{why}: watching until it has settled again, TOUCH NO PLUG", f"again {why[:40]}")
+        loads = "CONNECT NO LOAD, " if self.loads else ""
+        unit.say(f"{why}: watching until it has settled again, {loads}TOUCH NO PLUG", f"again {why[:40]}")
         unit.carry.seconds = 0.0
         settle(unit, "before reconnecting", strict=False)
         # The person's time does not run while nobody may do anything; a unit that never rests comes to an end all the
@@ -283,9 +289,17 @@ class Restoring:
             self.fine_since = None
             return False
         self.fine_since = now if self.fine_since is None else self.fine_since
+        return now - self.fine_since >= self.again_s and not self._moved(now)
+
+    def _moved(self, now: float) -> bool:
+        """Has the unit gone to the other source a moment ago?"""
         transferred = self.unit.observer.transferred_s
-        recently = transferred is not None and now - transferred < TRANSFER_WAIT_S
-        return now - self.fine_since >= self.again_s and not recently
+        return transferred is not None and now - transferred < TRANSFER_WAIT_S
+
+    def _unproved(self, sample: Sample) -> bool:
+        """Just before anything is given: what the loop would take it back for at this very reading."""
+        unit = self.unit
+        return bool(self._broken(sample) or unit.disturbance or unit.evidence_lost or self._moved(unit.clock.now()))
 
     def _release(self, back: bool) -> None:
         """``back``: no source is out (any more), so what is released is the loads."""
@@ -296,7 +310,8 @@ class Restoring:
         name = self._secondary().name
 
         def still() -> bool:
-            return not self._problem(unit.observer.fresh())
+            sample = unit.observer.fresh()
+            return not self._problem(sample) and not self._unproved(sample)
 
         words = f"you may reconnect source {name} now (within {span_text(self.limit_s)})"
         if unit.keeper.give(What.RELEASE, words, still, unit.said.given_words()):
@@ -329,6 +344,8 @@ class Restoring:
         """By a reading of now: the last thing before it is said."""
         unit = self.unit
         sample = unit.observer.fresh()
+        if self._unproved(sample):
+            return False
         if not self.plug:
             return not _inputs_problem(unit, sample, baseline(unit))
         return not self._problem(sample, back=True) and self._in_order(sample, unit.clock.now()) is not None
@@ -360,9 +377,9 @@ class Restoring:
         if not self.plug:
             text = f"STOP, CONNECT NO LOAD: {why}. Wait until this run says 'you may connect the loads' again"
         elif self.seen_back:
-            text = (
-                f"STOP: {why}. Source {self._secondary().name} is in already: TOUCH NO INPUT PLUG, neither in nor out"
-            )
+            loads = ", CONNECT NO LOAD" if self.loads_said or self.loads else ""
+            back = f"Source {self._secondary().name} is in already"
+            text = f"STOP{loads}: {why}. {back}: TOUCH NO INPUT PLUG, neither in nor out"
         else:
             name = self._secondary().name
             text = f"STOP, DO NOT RECONNECT source {name}: {why}. Wait until this run says 'you may reconnect' again"

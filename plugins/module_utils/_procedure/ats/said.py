@@ -15,9 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import conduct
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method, reads_live
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.conduct import Seen
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import (
     BY_DEED,
     NO_LOAD,
@@ -36,6 +35,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.confirmations im
     Ways,
     judge_confirmation,
 )
+from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.carry import DEEDS, about, contradicts
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.hearing import Heard, Hearing
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.errors import Stop
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
 
 # Under a permit in one of these another method may go on (app_only, recovery).
-FOLLOWED = (PermitState.ASKED, PermitState.ISOLATED, PermitState.SETTLED, PermitState.WITHDRAWN)
+FOLLOWED = (PermitState.ASKED, PermitState.ISOLATED, PermitState.WITHDRAWN)
 # SAFETY 2: a deed ends 12 h after it, and when no run watched for 30 minutes.
 DEED_LIMIT_S = 12 * 3600.0
 NO_RUN_S = 1800.0
@@ -176,6 +176,8 @@ class Said:
         self._begun = self.unit.clock.wall()
         with suppress(ValueError):
             self._last_in = datetime.fromisoformat(self.unit.permit.last_in_at) if self.unit.permit.last_in_at else None
+        earlier = self.unit.carry.last_live(self._deed_is_about())
+        self._last_in = max(filter(None, (self._last_in, earlier)), default=None)
         for what in WHATS:
             self.judged[what] = self._judge(what)
 
@@ -306,18 +308,22 @@ class Said:
         if not self.unit.permit.deed:
             return
         sample = self.unit.observer.newest
-        out: bool | None = None
-        if sample.answered and sample.app_answers:
-            if self.unit.rests_on == NO_LOAD:
-                out = False if sign_of_load(sample.ats.load) else None
-            elif self.unit.primary is not None and reads_live(sample, self.unit.primary.other):
-                out = False
-        seen = Seen(out=out, deed_over=self.deed_over())
+        said = self._deed_is_about()
+        contradicted = sample.answered and sample.app_answers and said in contradicts(sample)
+        seen = Seen(out=False if contradicted else None, deed_over=self.deed_over())
         what = conduct.watching(self.unit.permit, seen)
         if what is not None:
             why = f": {seen.deed_over}" if seen.deed_over else ""
-            words = f"STOP, TOUCH NO PLUG: the word that {self.unit.what_is_out()} counts no more{why}"
+            words = f"STOP, TOUCH NO PLUG: the word that {DEEDS[said]} counts no more{why}"
             self.unit.keeper.take(what, words, seen.deed_over)
+
+    def _deed_is_about(self) -> str:
+        """What a deed of this permit says: of the permit's own ground, whatever the run at hand would rest on."""
+        permit, unit = self.unit.permit, self.unit
+        if permit.deed and permit.rests_on:
+            primary = Source[permit.primary] if permit.primary in ("A", "B") else unit.primary
+            return about(permit.rests_on, primary)
+        return about(unit.rests_on, unit.primary)
 
     def given_words(self) -> str:
         """Every word that this run was given: a release spends them all."""

@@ -31,6 +31,7 @@ LAST_BLOCK_HOLD_S = 60.0
 # How long, after login, readings may be missing before the file is not sent after all.
 GATE_S = 60.0
 BLIND_LIMIT_S = 600.0
+TOO_BLIND = "the card was blind for more than 10 minutes since the AOS was sent"
 # A card that still answers so long after STOR is not deaf while it stores.
 DEAF_FROM_S = 10.0
 # An app that starts shows its version a little later than the AOS.
@@ -48,8 +49,10 @@ class Cut(Exception):
 class Gate:
     """The transport's hooks: sampling goes on during the transfer, and the app's last block waits for the verdict."""
 
-    def __init__(self, unit: Unit, file: FirmwareFile, blind: Blind | None) -> None:
+    def __init__(self, unit: Unit, file: FirmwareFile, blind: Blind | None, blind_end_s: float | None) -> None:
         self.unit, self.file, self.blind = unit, file, blind
+        # SAFETY 4.5: no file is begun under a carried verdict after it.
+        self.blind_end_s = blind_end_s
         self.cuts = file.kind == "app"
         self.last_released = False
         self._judged: Sample | None = None
@@ -95,6 +98,8 @@ class Gate:
         began = unit.clock.now()
         while True:
             verdict = self.verdict()
+            if self.blind is not None and self.blind_end_s is not None and unit.clock.now() > self.blind_end_s:
+                raise Cut(TOO_BLIND, verdict)
             if verdict.permitted and unit.permit.may_send:
                 if not self.stor_agreed:
                     self._agree()
@@ -227,7 +232,7 @@ def send(unit: Unit, file: FirmwareFile, blind: Blind | None = None, blind_end_s
         unit.locks.add(unit.keys())
     login = unit.login()
     try:
-        gate = Gate(unit, file, blind)
+        gate = Gate(unit, file, blind, blind_end_s)
         verdict = _last_moment(unit, gate, blind_end_s)
         unit.log.rebase(file.file)
         # Nothing leaves before this record is on the disk: a later run must know that it began.
@@ -292,7 +297,7 @@ def _last_moment(unit: Unit, gate: Gate, blind_end_s: float | None) -> Verdict:
         if unit.sent.nothing:
             unit.stop_if_orphaned()
         if blind_end_s is not None and gate.blind is not None and unit.clock.now() > blind_end_s:
-            raise Stop("refused", "the card was blind for more than 10 minutes since the AOS was sent")
+            raise Stop("refused", TOO_BLIND)
         unit.said.follow_deed()
         verdict = gate.verdict()
         if not unit.permit.may_send:
