@@ -304,6 +304,16 @@ def test_ctrl_c_leaves_an_instruction(words: str, site: rig.Site, unit: rig.Devi
     assert "end" in kinds
 
 
+def test_a_play_of_the_whole_role_does_not_take_a_step_for_all(site: rig.Site, unit: rig.Device, plays: Any) -> None:
+    """The variable is the playbook's: who asks for the restore step must not get all of them."""
+    site.add(unit)
+    play = plays(site, site.playbook("main"), "-e", "ats_upgrade_only=restore")
+    assert play.wait() == 2
+    assert "ats_upgrade_only is a variable of the playbook" in " ".join(play.text.split()), play.text
+    assert_untouched(unit)
+    assert site.records() == []
+
+
 def test_second_run_is_locked_and_names_the_first(site: rig.Site, unit: rig.Device, plays: Any) -> None:
     site.add(unit)
     first = plays(site, site.playbook("isolate"))

@@ -168,6 +168,12 @@ def _permit(found: Opened, broken: bool, holder: str | None) -> dict[str, Any]:
         for kind, file in sorted(found.files.items())
     }
     words = standing(permit)
+    if permit.stands:
+        # No run holds the unit, or it is named below: what was allowed is nobody's any more (SAFETY 2).
+        words = (
+            "STOP: the run that allowed something is gone, and its permission with it. Touch no plug and no load, "
+            "neither in nor out; run again, which measures."
+        )
     doubtful = found.torn or broken
     if doubtful:
         words = (

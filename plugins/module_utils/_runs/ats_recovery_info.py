@@ -226,7 +226,7 @@ def _silent(params: Mapping[str, Any], given: Given, store: StateDir, exc: Trans
             folder = store.folder("evidence", simulated)
             records += history(folder, [_address_key(params)]) if folder.is_dir() else []
     case = case_of(records)
-    decided = recovery.silent(case, given)
+    decided = recovery.silent(case, given, datetime.now(timezone.utc))
     if decided is None:
         return Stop(exc.kind, exc.message)
     shown = {"picture": Picture.SILENT.value, "open": case.open, "attempts": case.attempts}

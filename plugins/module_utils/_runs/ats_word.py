@@ -41,5 +41,9 @@ def run(params: dict[str, Any], check_mode: bool, progress: object) -> dict[str,
         "word": said["word"],
         "asked_by": {key: ask.get(key) for key in ("permit", "run", "host", "pid", "label", "since")},
         "simulated": bool(ask.get("simulated")),
-        "msg": f"Said to {ask['holder']}. Whether it counts is measured and told there: watch that run, not this one.",
+        "msg": (
+            f"Check mode: NOTHING WAS SAID. It would be said to {ask['holder']}."
+            if check_mode
+            else f"Said to {ask['holder']}. Whether it counts is measured and told there: watch that run, not this one."
+        ),
     }

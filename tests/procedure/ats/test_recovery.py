@@ -332,11 +332,9 @@ def test_the_loads_are_released_again_although_the_source_is_back(tmp_path: Path
 
 
 @pytest.mark.parametrize("when", ["while it settles", "settled"])
-def test_a_controller_that_is_lost_by_an_upgrade_with_one_source_out_is_recovered_under_the_same_permit(
-    when: str, tmp_path: Path
-) -> None:
+def test_a_controller_that_is_lost_by_an_upgrade_with_one_source_out_is_recovered(when: str, tmp_path: Path) -> None:
     """The upgrade rested on the secondary that is out; its recovery rests on no load, and on a promise of its own."""
-    case = situation(Method.SINGLE_SOURCE, tmp_path)
+    case = situation(Method.SINGLE_SOURCE, tmp_path, NOTHING_SHOWN)
     made = case.bench
     if when == "while it settles":
         on_line(made, "app sent, settling", lambda: made.device.fault("communication_lost"))
@@ -351,8 +349,11 @@ def test_a_controller_that_is_lost_by_an_upgrade_with_one_source_out_is_recovere
     made.clock.sleep(600.0)
     given = made.confirm("no_load", "power_cycled", "one_input", stamp=exact(made))
     options = made.options(method=Method.RECOVERY, primary=Source.B, confirmations=given, action_timeout_s=300.0)
+    before = len(made.device.truth()["files_received"])
     without = made.run(job.do_upgrade, replace(options, confirmations=given[1:]))
     assert without["error"]["kind"] == "refused" and "will_remove_loads" in str(without["interlock"])
     report = made.run(job.do_upgrade, options)
-    assert made.unit is not None and made.unit.permit.number == number
-    assert made.device.truth()["files_received"][-1]["complete"], report.get("error")
+    # A settled one is over but for its return: the promise of the recovery opens another.
+    assert made.unit is not None and made.unit.permit.number == number + (when == "settled")
+    files = made.device.truth()["files_received"]
+    assert len(files) == before + 1 and files[-1]["complete"] and "g2ats" in files[-1]["name"], report.get("error")

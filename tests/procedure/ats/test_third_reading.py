@@ -12,8 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from virtual_situations import Witness, exact, healthy, in_every_unit, must_end, on_line, situation
-from virtual_unit import Bench, job
+from virtual_situations import (
+    Witness,
+    exact,
+    healthy,
+    in_every_unit,
+    install,
+    must_end,
+    on_line,
+    package,
+    situation,
+)
+from virtual_unit import Bench, Device, job
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
 from ansible_collections.dcops.apc.plugins.module_utils._procedure.ats.unit import Unit
@@ -217,6 +227,39 @@ def test_the_stop_behind_the_loads_word_speaks_of_loads(tmp_path: Path, loads_we
     behind = [line for line in made.lines.lines[at + 1 :] if LOADS not in line or "STOP" in line]
     assert "STOP, CONNECT NO LOAD" in next(line for line in behind if "STOP" in line)
     assert all("CONNECT NO LOAD" in line for line in behind if "settling" in line)
+
+
+# --- a load that is on by right ---------------------------------------------------------------------------------
+
+
+def test_nobody_is_told_to_drop_a_load_that_nothing_rests_on(tmp_path: Path) -> None:
+    """A healthy unit under load, sent to by nobody, whose card restarted a while ago: a run that only watches."""
+    made = Bench(Device.load("ap7724", None), package(), tmp_path)
+    must_end(made, 10 * 86400.0)
+    made.device.patch({"load_current_a": 0})
+    install(made, "aos", "392")
+    made.clock.sleep(600.0)
+    install(made, "g2ats", "392", "3.0.7")
+    made.clock.sleep(86400.0)
+    made.device.patch({"load_current_a": 8.8})
+    made.clock.sleep(30.0)
+    made.device.fault("card_restarts")
+    made.clock.sleep(400.0)
+    report = made.run(job.do_upgrade, made.options(method=Method.NO_LOAD, confirmations=(), primary=None))
+    assert report["state"] == "unchanged" and report["entry"]["kind"] in ("watch", "unchanged"), report
+    assert any("settling" in line for line in made.lines.lines)
+    assert not [line for line in made.lines.lines if "SHUT IT DOWN" in line or "CONNECT NO LOAD" in line]
+
+
+def test_a_second_restore_lets_the_loads_be_that_the_first_one_released(tmp_path: Path) -> None:
+    case = situation(Method.NO_LOAD, tmp_path)
+    assert "error" not in case.run()
+    on_line(case.bench, "you may connect the loads now", lambda: case.bench.later(5.0, {"load_current_a": 6}))
+    assert case.run("restore", confirmations=())["permit"]["state"] == "closed"
+    case.bench.clock.sleep(4000.0)
+    report = case.run("restore", confirmations=())
+    assert "error" not in report, report
+    assert not [line for line in case.bench.lines.lines if "SHUT IT DOWN" in line or "CONNECT NO LOAD" in line]
 
 
 # --- the end of the blind window ------------------------------------------------------------------------------

@@ -12,13 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats import recovery_words as words
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import LONG_UPTIME_S
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import Case, Way, baseline_kept
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import (
+    BASELINE_MAX_AGE,
+    Case,
+    Way,
+    baseline_kept,
+)
 
 MAX_ATTEMPTS = 2
 # Checks that an operator, or nothing but time, makes hold.
@@ -147,17 +152,20 @@ def before_measuring(facts: Facts, case: Case, given: Given) -> Decision:
     return Decision(NextStep.SEND, method=method, loads_off=facts.loads_off)
 
 
-def silent(case: Case, given: Given) -> Decision | None:
+def silent(case: Case, given: Given, now: datetime) -> Decision | None:
     """No answer, and by the address nothing but evidence is known. None: nothing was begun that has a word of its own.
 
-    Both inputs are out in the middle of a recovery, so its steps are said again (SAFETY 6).
+    Both inputs are out in the middle of a recovery, so its steps are said again (SAFETY 6): where the maker has no say
+    any more, and of this day's recovery only. A backup alone is no outage, so whoever has both inputs in is told first.
     """
     if case.open:
         return _stop(given, words.SENT_SILENT)
-    if case.baseline is None:
+    if case.baseline is None or not timedelta() <= now - case.baseline <= BASELINE_MAX_AGE:
         return None
+    if given.warranty != "no":
+        return _stop(given, f"{words.PICTURES['silent']}; {words.WARRANTY[given.warranty]}")
     lines = words.outage_lines(given.label, words.PICTURES["silent"], "the card answers", given.primary)
-    return _stop(given, f"{words.SILENT_UNDER_WAY} {words.AS_SAID}", lines)
+    return _stop(given, f"{words.SILENT_UNDER_WAY} {words.AS_SAID}", (words.ONLY_IF_OUT, *lines))
 
 
 def after_measuring(decided: Decision, facts: Facts, case: Case, given: Given, measured: Mapping[str, Any]) -> Decision:

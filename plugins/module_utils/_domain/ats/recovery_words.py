@@ -65,7 +65,12 @@ SENT_SILENT = (
     "again when it answers. Silent for 24 hours: keep it as it is and contact the maker."
 )
 SILENT_UNDER_WAY = "the card does not answer, and a recovery of this unit is under way."
-AS_SAID = "Go on with its steps, as said above."
+AS_SAID = "Go on with its steps, as said above, only if both inputs were disconnected for it; else touch no plug."
+ONLY_IF_OUT = (
+    "FIRST LOOK AT THE UNIT: are both of its inputs out, or one in again, as an earlier run of this playbook has said? "
+    "Then go on below from where you are. If both are in, TOUCH NO PLUG AND NO LOAD: the card is silent, and that "
+    "alone is no reason for an outage."
+)
 
 
 _OUTAGE = (

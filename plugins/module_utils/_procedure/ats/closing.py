@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.checks import Method
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.coldstart import last_backup
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.instructions import Context, State, next_action
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState
@@ -17,7 +18,7 @@ from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.quiet import
     download_open,
     failed_stands,
 )
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import case_of
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.recovery_case import BASELINE_MAX_AGE, case_of
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sending import FileState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Comm, Source
@@ -102,7 +103,9 @@ def _silent(unit: Unit) -> State:
     if _something_sent(unit):
         return State.SENT_SILENT
     # A card that answers has power: both inputs can only be out where it is silent, and its backup says why.
-    under_way = unit.options.method is Method.RECOVERY and last_backup(unit.earlier) is not None
+    kept = case_of(unit.earlier).baseline if unit.options.method is Method.RECOVERY else None
+    # Of another day, it says nothing of this one's plugs.
+    under_way = kept is not None and timedelta() <= unit.clock.wall() - kept <= BASELINE_MAX_AGE
     return State.RECOVERY_UNDER_WAY if under_way else State.NOTHING_SENT_UNSURE
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.loadzero import sign_of_load
-from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD
+from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.permit import NO_LOAD, PermitState
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.sample import Sample
 from ansible_collections.dcops.apc.plugins.module_utils._domain.ats.state import Redundancy
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LOAD_ON = "A LOAD IS ON: SHUT IT DOWN NOW, TOUCH NO INPUT"
 AGAIN_S = 15.0
+
+
+_AT_WORK = (PermitState.ISOLATED, PermitState.SENDING, PermitState.SETTLING)
 
 
 class HandsOff:
@@ -36,12 +39,21 @@ class HandsOff:
             return
         self._last = sample
         sign = sign_of_load(sample.ats.load)
-        if unit.rests_on != NO_LOAD or not sign or not (unit.permit.unsettled or unit.tolerates_restarts):
+        if not sign or not self._needs_no_load():
             self._load_said_s = None
         elif self._load_said_s is None or now - self._load_said_s >= AGAIN_S:
             self._load_said_s = now
             unit.stop_words(f"{LOAD_ON} ({sign})")
             unit.record("load_on", observed=sign)
+
+    def _needs_no_load(self) -> bool:
+        """Is a file under way, or an app unsettled, that rests on no load? A unit that nothing was sent to, or whose
+        return is over, has its load on by right: nobody is told to drop it."""
+        unit = self.unit
+        if unit.rests_on != NO_LOAD:
+            return False
+        permit = unit.permit
+        return permit.unsettled or unit.keeper.open_app or (permit.rests_on == NO_LOAD and permit.state in _AT_WORK)
 
     def words(self) -> str:
         """What every line says until the unit has settled."""
@@ -50,8 +62,11 @@ class HandsOff:
         if dark:
             return dark
         if unit.rests_on == NO_LOAD:
-            if last is not None and unit.permit.unsettled and sign_of_load(last.ats.load):
+            on = last is not None and bool(sign_of_load(last.ats.load))
+            if on and unit.permit.unsettled:
                 return LOAD_ON
+            if on and not self._needs_no_load():
+                return "TOUCH NO PLUG AND NO LOAD"
             return "CONNECT NO LOAD, TOUCH NO INPUT"
         loads = "CONNECT NO LOAD, " if unit.permit.loads_off else ""
         if last is not None:

@@ -139,7 +139,10 @@ def test_a_unit_without_a_serial_is_not_guessed(tmp_path: Path) -> None:
 
 def test_check_mode_says_nothing(tmp_path: Path) -> None:
     run = Waiting(tmp_path)
-    assert say(tmp_path, check_mode=True)["changed"] and run.words() == []
+    result = say(tmp_path, check_mode=True)
+    assert result["changed"] and run.words() == []
+    # Else he who reads it waits at the rack for nothing.
+    assert "NOTHING WAS SAID" in result["msg"] and "Said to" not in result["msg"]
     assert say(tmp_path, check_mode=True, source="A")["failed"]
 
 
@@ -278,6 +281,16 @@ def test_the_permit_by_every_name_of_the_unit(name: dict[str, str], tmp_path: Pa
     ]
     assert result["chain"] == {"ok": True, "breaks": []} and result["unit"]["ats_serial"] == SERIAL
     assert result["changed"] is False and result["others"] == [] and result["simulated"] is False
+
+
+@pytest.mark.parametrize("state", [PermitState.OPEN, PermitState.OUT, PermitState.RETURNING])
+def test_a_permission_whose_run_is_gone_is_none(state: PermitState, tmp_path: Path) -> None:
+    """Killed, or cut off from its controller: its permission may be the last line on somebody's screen."""
+    work(tmp_path, "one", state).close()
+    permit = info(tmp_path, unit=SERIAL)["permit"]
+    assert permit["state"] == state.value and permit["holder"] is None
+    assert permit["next_action"].startswith("STOP: the run that allowed something is gone")
+    assert "allows" not in permit["next_action"]
 
 
 def test_while_a_run_holds_the_unit_it_is_named(tmp_path: Path) -> None:

@@ -238,11 +238,26 @@ def test_a_loaded_unit_is_watched_in_words_of_its_input() -> None:
 
 
 def test_silence_says_the_steps_again_only_before_anything_was_sent() -> None:
-    assert recovery.silent(Case(), NO_WARRANTY) is None
-    again = recovery.silent(Case(baseline=NOW - timedelta(hours=1)), NO_WARRANTY)
+    assert recovery.silent(Case(), NO_WARRANTY, NOW) is None
+    again = recovery.silent(Case(baseline=NOW - timedelta(hours=1)), NO_WARRANTY, NOW)
     assert again is not None and "Shut down every load" in " ".join(again.ask)
-    sent = recovery.silent(Case(way=Way.RECOVERY, baseline=None), NO_WARRANTY)
+    # A card may be silent because of its network: whoever has both inputs in makes no outage of it.
+    assert again.ask[0].startswith("FIRST LOOK") and "TOUCH NO PLUG" in again.ask[0] and "only if both" in again.reason
+    sent = recovery.silent(Case(way=Way.RECOVERY, baseline=None), NO_WARRANTY, NOW)
     assert sent is not None and "do not power-cycle" in sent.reason and "Shut down" not in " ".join(sent.ask)
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(days=2000), timedelta(hours=-1)])
+def test_a_backup_of_another_day_is_no_recovery_under_way(age: timedelta) -> None:
+    assert recovery.silent(Case(baseline=NOW - age), NO_WARRANTY, NOW) is None
+
+
+@pytest.mark.parametrize("word", ["yes", "unknown"])
+def test_silence_makes_no_outage_of_what_the_maker_is_to_be_asked_first(word: str) -> None:
+    given = Given("ats-23", package=True, warranty=word)
+    decided = recovery.silent(Case(baseline=NOW - timedelta(hours=1)), given, NOW)
+    assert decided is not None and decided.next_step is NextStep.STOP and "Shut down" not in " ".join(decided.ask)
+    assert "touch no plug and do not restart the card" in decided.reason
 
 
 ENDED = {"state": "controller_lost_isolated", "app_sent": True, "msg": "no answer", "evidence": "/e"}
