@@ -24,7 +24,7 @@ $(STAMP): requirements.txt meta/ee-requirements.txt tests/requirements.txt tests
 demo: $(STAMP) ## the guarded upgrade of a simulated AP7724, start to end
 	@PATH="$$(pwd)/.venv/bin:$$PATH" $(PY) tests/demo/run.py
 
-test: $(STAMP) ## everything, some 20 minutes on 2 cores; ends with what was skipped
+test: $(STAMP) ## everything, some 45 minutes on 2 cores; ends with what was skipped
 	@$(STAGES)
 
 lint: $(STAMP) ## ruff, yamllint, ansible-lint, changelog, plugin docs
