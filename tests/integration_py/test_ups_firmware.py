@@ -9,6 +9,7 @@ What counts is the simulator's physical truth; the words are compared with it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -69,20 +70,25 @@ def firmware(tmp_path: Path) -> Path:
     return make_file(tmp_path / "firmware")
 
 
+@contextlib.contextmanager
+def ups(folder: Path, *knobs: str) -> Iterator[rig.Device]:
+    """Its update takes 18 s of real time, and its output is off."""
+    options = [word for knob in ("ups_update_s=900", *knobs) for word in ("--knob", knob)]
+    with rig.device(folder / "devices", "ups-01", *options, device="smt1500rm2u", speed=SPEED) as made:
+        made.patch(ups={"output_on": False})
+        yield made
+
+
 @pytest.fixture
 def unit(tmp_path: Path) -> Iterator[rig.Device]:
-    options = ("--knob", "ups_update_s=900", "--knob", "ups_comm_in_update=restart")
-    with rig.device(tmp_path / "devices", "ups-01", *options, device="smt1500rm2u", speed=SPEED) as made:
-        made.patch(ups={"output_on": False})
+    with ups(tmp_path, "ups_comm_in_update=restart") as made:
         yield made
 
 
 @pytest.fixture
 def slow_unit(tmp_path: Path) -> Iterator[rig.Device]:
     """It takes a file of 512 KiB in some 5 s of real time: a kill meets the middle of it on a busy machine too."""
-    options = ("--knob", "ups_update_s=900", "--knob", "file_rate_bps=2000")
-    with rig.device(tmp_path / "devices", "ups-01", *options, device="smt1500rm2u", speed=SPEED) as made:
-        made.patch(ups={"output_on": False})
+    with ups(tmp_path, "file_rate_bps=2000") as made:
         yield made
 
 

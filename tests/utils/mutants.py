@@ -391,8 +391,8 @@ MUTANTS = {
     ),
     "the next process forgets what read live": Mutant(
         SAID,
-        "earlier = self.unit.carry.last_live(self._deed_is_about())",
-        "earlier = None",
+        "self._earlier[deed] = self.unit.carry.last_live(deed)",
+        "self._earlier[deed] = None",
         of_third("test_a_deed_that_an_earlier_run_contradicted_is_none_for_the_next"),
     ),
     "a deed ends by what the run at hand rests on": Mutant(

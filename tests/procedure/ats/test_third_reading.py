@@ -86,6 +86,46 @@ def test_a_deed_said_behind_the_last_live_reading_counts_in_the_next_process(tmp
     assert not witness.wrong
 
 
+def test_a_recovery_that_follows_knows_of_the_load_that_an_earlier_run_has_read(tmp_path: Path) -> None:
+    """The permit's own deed is about source A; what the recovery asks for is about the load."""
+    made, _witness = healthy(tmp_path)
+    made.electrician()
+    must_end(made, 86400)
+    assert "error" not in made.run(job.do_isolate, made.options())
+    made.lines.listeners.clear()
+    made.speaks = False
+    ahead = made.confirm("no_load", stamp=exact(made, -60.0))
+    made.device.patch({"load_current_a": 0})
+    made.clock.sleep(20.0)
+    made.run(job.do_upgrade, made.options(method=Method.RECOVERY, confirmations=ahead, action_timeout_s=120.0))
+    assert made.unit is not None and made.unit.rests_on == "no_load"
+    judged = made.unit.said.beforehand()
+    assert not judged.ok and "older than the last reading that contradicts it" in judged.reason
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59+00:00", "2026-03-02T12:00:00", "yesterday", None])
+def test_a_live_reading_of_an_unknown_time_was_this_moment(tmp_path: Path, stamp: str | None) -> None:
+    made, _witness = healthy(tmp_path)
+    made.run(job.do_ready, made.options())
+    assert made.unit is not None
+    made.unit.earlier = [{"kind": "watching", "live": ["A"], "t": stamp}]
+    assert made.unit.carry.last_live("A") == made.clock.wall()
+    assert made.unit.carry.last_live("B") is None
+
+
+def test_a_recovery_of_a_settled_permit_on_the_same_ground_needs_a_promise_of_its_own(tmp_path: Path) -> None:
+    """The deed of the upgrade stands in the permit still: it is none for the recovery."""
+    case = situation(Method.NO_LOAD, tmp_path)
+    made = case.bench
+    assert case.run()["permit"]["state"] == "settled"
+    before = made.device.truth()["bytes_received"]
+    made.device.fault("communication_lost")
+    made.clock.sleep(900.0)
+    report = case.run(method=Method.RECOVERY)
+    assert report["error"]["kind"] == "refused" and "a new promise" in report["error"]["message"]
+    assert made.device.truth()["bytes_received"] == before
+
+
 # --- the deed ends by what it was about -----------------------------------------------------------------------
 
 

@@ -211,7 +211,8 @@ ROWS: dict[State, Row] = {
         "what the unit shows, and says each step."
     ),
     State.RECOVERY_UNDER_WAY: Row(
-        f"A recovery is under way. Follow its steps again: run {_RECOVERY}, and do only what it says."
+        f"A recovery is under way. Follow its steps again: run {_RECOVERY}, and do only what it says. Until then move "
+        "no plug and no load."
     ),
     State.RECOVERY_FAILED_TWICE: Row("Recovery has failed twice. Keep the unit as it is and contact the maker."),
     State.SETTINGS_DIFFER: Row(

@@ -10,7 +10,6 @@ SAFETY 3, ``controller_quiet``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +85,13 @@ class Carry:
             live = record.get("live")
             if record.get("kind") != "watching" or not isinstance(live, list) or deed not in live:
                 continue
-            with suppress(KeyError, ValueError):
+            now = self.unit.clock.wall()
+            try:
                 noted = datetime.fromisoformat(str(record["t"]))
-                until = noted + timedelta(seconds=(NOTE_S + NOTE_SLACK_S) / self.unit.factor)
-                return min(until, self.unit.clock.wall()) if noted.tzinfo is not None else None
+                return min(noted + timedelta(seconds=(NOTE_S + NOTE_SLACK_S) / self.unit.factor), now)
+            except (KeyError, ValueError, TypeError, OverflowError):
+                # Nobody knows when it was: it may have been this moment.
+                return now
         return None
 
     def take_up(self) -> None:

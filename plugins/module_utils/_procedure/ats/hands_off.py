@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 LOAD_ON = "A LOAD IS ON: SHUT IT DOWN NOW, TOUCH NO INPUT"
 AGAIN_S = 15.0
-
-
+# What rests on no load here, an AOS that is in among it.
 _AT_WORK = (PermitState.ISOLATED, PermitState.SENDING, PermitState.SETTLING)
 
 
@@ -47,8 +46,10 @@ class HandsOff:
             unit.record("load_on", observed=sign)
 
     def _needs_no_load(self) -> bool:
-        """Is a file under way, or an app unsettled, that rests on no load? A unit that nothing was sent to, or whose
-        return is over, has its load on by right: nobody is told to drop it."""
+        """Is a file under way, or an app unsettled, that rests on no load?
+
+        A unit that nothing was sent to, or whose return is over, has its load on by right.
+        """
         unit = self.unit
         if unit.rests_on != NO_LOAD:
             return False

@@ -153,8 +153,9 @@ def _under_permit(unit: Unit, writing: bool) -> None:
         permit.state is PermitState.WITHDRAWN and permit.back_to == PermitState.RETURNING.value
     ):
         raise Stop("refused", f"permit {permit.number} is being closed: run the restore step first")
-    may_follow = unit.options.method.value in BY_DEED
-    if permit.state is PermitState.SETTLED and not may_follow and not unit.said.promises_anew():
+    # Where a recovery rests on something else the interlock says which promise is missing.
+    another = unit.options.method.value in BY_DEED and unit.rests_on != permit.rests_on
+    if permit.state is PermitState.SETTLED and not another and not unit.said.promises_anew():
         raise Stop(
             "refused",
             f"permit {permit.number} has settled and waits for the restore step: run it first. Where the secondary is "

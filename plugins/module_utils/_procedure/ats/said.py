@@ -66,6 +66,8 @@ class Said:
         self._deed_heard_s: float | None = None
         self._heard: Heard | None = None
         self._last_in: datetime | None = None
+        # A key of DEEDS -> until when an earlier run may have read what contradicts it.
+        self._earlier: dict[str, datetime | None] = {}
         # Which question the word was heard at: one that was taken down takes its answers with it.
         self._heard_at: int | None = None
         self._over = ""
@@ -162,22 +164,27 @@ class Said:
             self._over = "no run watched for 30 minutes"
         self.follow_deed()
 
-    def floors(self) -> Floors:
+    def floors(self, what: str) -> Floors:
         keeper = self.unit.keeper
-        return Floors(tuple(keeper.releases), tuple(keeper.attempts), self._last_in, tuple(keeper.permit.spent))
+        return Floors(tuple(keeper.releases), tuple(keeper.attempts), self._last_live(what), tuple(keeper.permit.spent))
+
+    def _last_live(self, what: str) -> datetime | None:
+        """The last reading, of this run or an earlier one, that contradicts such a deed: only a later word counts."""
+        deed = about(what, self.unit.primary)
+        if deed not in self._earlier:
+            self._earlier[deed] = self.unit.carry.last_live(deed)
+        return max(filter(None, (self._last_in, self._earlier[deed])), default=None)
 
     def _judge(self, what: str) -> Judged:
         subject = Subject(self.unit.subject_serial(), self.unit.address)
         given, now, zone = self.unit.options.confirmations, self.unit.clock.wall(), self.unit.options.zone
-        return judge_confirmation(what, given, subject, now, zone, self.floors())
+        return judge_confirmation(what, given, subject, now, zone, self.floors(what))
 
     def judge_all(self) -> None:
         """When a run is first given them; a deed is judged anew when it is asked for."""
         self._begun = self.unit.clock.wall()
         with suppress(ValueError):
             self._last_in = datetime.fromisoformat(self.unit.permit.last_in_at) if self.unit.permit.last_in_at else None
-        earlier = self.unit.carry.last_live(self._deed_is_about())
-        self._last_in = max(filter(None, (self._last_in, earlier)), default=None)
         for what in WHATS:
             self.judged[what] = self._judge(what)
 
@@ -268,8 +275,8 @@ class Said:
     def beforehand(self) -> Judged:
         """The options' word, judged anew. It was said before this run began, whatever its stamp says."""
         judged = self._judge(self.unit.rests_on)
-        said = min(filter(None, (judged.said_at, self._begun)), default=None)
-        if judged.ok and said is not None and self._last_in is not None and said <= self._last_in:
+        said, live = min(filter(None, (judged.said_at, self._begun)), default=None), self._last_live(self.unit.rests_on)
+        if judged.ok and said is not None and live is not None and said <= live:
             return Judged(False, "it is older than the last reading that contradicts it")
         return judged
 
@@ -284,14 +291,17 @@ class Said:
         if self._heard_at != self.hearing.number or self._older_than_live(self._heard):
             self._heard, self._heard_at = None, self.hearing.number
         serial = self.unit.subject_serial() or ""
-        heard = self.hearing.listen(self.unit.clock.wall(), out is False, serial, self._last_in, self.beforehand)
+        heard = self.hearing.listen(
+            self.unit.clock.wall(), out is False, serial, self._last_live(self.unit.rests_on), self.beforehand
+        )
         self._heard = heard if heard is not None else self._heard
         if out is False:
             self._heard = None
         return self._heard.text if self._heard is not None else ""
 
     def _older_than_live(self, heard: Heard | None) -> bool:
-        return heard is not None and self._last_in is not None and heard.at <= self._last_in
+        live = self._last_live(self.unit.rests_on)
+        return heard is not None and live is not None and heard.at <= live
 
     def take_deed(self) -> None:
         heard, self._heard = self._heard, None
