@@ -94,7 +94,11 @@ def test_a_recovery_that_follows_knows_of_the_load_that_an_earlier_run_has_read(
     assert "error" not in made.run(job.do_isolate, made.options())
     made.lines.listeners.clear()
     made.speaks = False
-    ahead = made.confirm("no_load", stamp=exact(made, -60.0))
+    # Long behind the last reading in which source A was live, and before the last one with a load.
+    made.clock.sleep(300.0)
+    ahead = made.confirm("no_load", stamp=exact(made))
+    made.clock.sleep(90.0)
+    assert "error" not in made.run(job.do_isolate, made.options())
     made.device.patch({"load_current_a": 0})
     made.clock.sleep(20.0)
     made.run(job.do_upgrade, made.options(method=Method.RECOVERY, confirmations=ahead, action_timeout_s=120.0))
