@@ -164,8 +164,8 @@ def silent(case: Case, given: Given, now: datetime) -> Decision | None:
         return None
     if given.warranty != "no":
         return _stop(given, f"{words.PICTURES['silent']}; {words.WARRANTY[given.warranty]}")
-    lines = words.outage_lines(given.label, words.PICTURES["silent"], "the card answers", given.primary)
-    return _stop(given, f"{words.SILENT_UNDER_WAY} {words.AS_SAID}", (f"{given.label}: {words.ONLY_IF_OUT}", *lines))
+    again = words.outage_again(given.label, given.primary)
+    return _stop(given, f"{words.SILENT_UNDER_WAY} {words.AS_SAID}", again)
 
 
 def after_measuring(decided: Decision, facts: Facts, case: Case, given: Given, measured: Mapping[str, Any]) -> Decision:

@@ -94,11 +94,19 @@ _UNLOADED = (
 
 
 def outage_lines(label: str, picture: str, missing: str, primary: str | None) -> tuple[str, ...]:
-    """The outage in the order in which it is safe: load off, both inputs out, five minutes, one in, run again."""
+    """An outage to be planned, and its steps."""
+    return (f"{label}: {picture}. What is missing: {missing}", _OUTAGE, *_outage_steps(primary))
+
+
+def outage_again(label: str, primary: str | None) -> tuple[str, ...]:
+    """For a silent card: the steps of an outage that has begun, and no word that begins one."""
+    return (f"{label}: {ONLY_IF_OUT}", *_outage_steps(primary))
+
+
+def _outage_steps(primary: str | None) -> tuple[str, ...]:
+    """In the order in which it is safe: load off, both inputs out, five minutes, one in, run again."""
     one = f"source {primary}" if primary else "the preferred one (and name it with ats_recovery_primary_source)"
     return (
-        f"{label}: {picture}. What is missing: {missing}",
-        _OUTAGE,
         "1. Shut down every load of this unit and disconnect it. While a load is attached no input is touched.",
         "2. With the load off: disconnect both inputs. An input that is out already stays out.",
         "3. Leave the unit without power for at least 5 minutes.",
